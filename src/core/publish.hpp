@@ -1,0 +1,64 @@
+// Publication: what a load found in the tables becomes what picks see. Counters, health and
+// reservations of keys that were in the pool before are carried over by key id.
+//
+// Every function holds the pool's lock exclusively (the caller's), allocates nothing and does not
+// throw. Rows are prepared before the lock is taken.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "core/pool.hpp"
+
+namespace keypool::core {
+
+struct ProviderRow {
+  ProviderConfig config;  // `names` filled, `database` set
+};
+
+// Looks at texts of the caller.
+struct KeyRow {
+  std::string_view provider;
+  OwnerKind kind;
+  std::string_view owner;
+  Slot slot;  // configuration, and the live part as the tables remember it
+};
+
+class Publisher {
+ public:
+  Publisher(Pool& pool, Micros now) : pool_(pool), now_(now) {}
+
+  // Replaces the providers and the mirrored groups of a database. `keys` are sorted by provider,
+  // kind, owner and id. False: it does not fit, and the pool is as it was.
+  bool mirror(Database& database, std::span<const ProviderRow> providers, std::span<KeyRow> keys,
+              std::uint64_t epoch) noexcept;
+
+  // Replaces one user's group, which may be empty. False: no room.
+  bool user(const GroupKey& key, std::span<KeyRow> keys, std::uint64_t epoch) noexcept;
+
+  // Forgets everything of a database.
+  void drop(std::uint32_t database) noexcept;
+
+ private:
+  void set_providers(std::uint32_t database, std::span<const ProviderRow> rows) noexcept;
+  void free_provider(std::uint32_t index) noexcept;
+  void rebuild_names() noexcept;
+  std::uint32_t entry_for(const GroupKey& key) noexcept;
+  void fill(std::uint32_t group, std::span<KeyRow> keys) noexcept;
+  void carry_over(std::uint32_t database, Slot& row) const noexcept;
+  void free_slots(Group& group) noexcept;
+  void free_group(std::uint32_t index) noexcept;
+  bool make_room(std::uint32_t slots, std::uint32_t groups, std::uint32_t spare) noexcept;
+  std::uint32_t evict(std::uint32_t slots, std::uint32_t groups, std::uint32_t spare,
+                      bool losing) noexcept;
+  void compact() noexcept;
+  void index_ids() noexcept;
+  void link_id(std::uint32_t slot) noexcept;
+  void count_keys() noexcept;
+
+  Pool& pool_;
+  Micros now_;
+};
+
+}  // namespace keypool::core

@@ -1,0 +1,37 @@
+// What the server loads: pg_keypool.so. _PG_init is the table of contents of the extension.
+//
+// In a server that did not preload the library only the settings are defined; every SQL function
+// then fails with 55000 (pg::require_preloaded). Under pg_upgrade nothing else is registered
+// either: its servers must not start workers or touch tables.
+#include "pg/entry.hpp"
+#include "pg/settings.hpp"
+#include "store/catalog.hpp"
+#include "store/coherence.hpp"
+#include "store/launcher_registration.hpp"
+#include "store/root_key.hpp"
+#include "store/shared_pool.hpp"
+#include "store/worker_board.hpp"
+
+#include "pg/postgres.hpp"
+
+extern "C" {
+PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+}
+
+void _PG_init(void) {
+  namespace pg = keypool::pg;
+  namespace store = keypool::store;
+
+  pg::define_settings();
+  if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade) return;
+  pg::mark_preloaded();
+
+  store::install_shared_pool();
+  store::install_worker_board();
+  store::install_catalog();
+  store::install_coherence();
+  store::ensure_default_root_key();
+  store::register_launcher();
+}

@@ -1,0 +1,161 @@
+#include "pg/settings.hpp"
+
+#include <climits>
+
+#include "pg/postgres.hpp"
+
+namespace keypool::pg {
+
+namespace {
+
+constinit Settings values = {};
+
+// In the order of core's strategies, which the number is.
+constexpr config_enum_entry kStrategies[] = {
+    {"round_robin", 0, false},    {"least_used", 1, false},  {"cost_optimized", 2, false},
+    {"random", 3, false},         {"single", 4, false},      {"least_busy", 5, false},
+    {"lowest_latency", 6, false}, {"usage_based", 7, false}, {nullptr, 0, false}};
+
+constexpr config_enum_entry kPickLogs[] = {{"off", static_cast<int>(PickLog::kOff), false},
+                                           {"debug", static_cast<int>(PickLog::kDebug), false},
+                                           {"log", static_cast<int>(PickLog::kLog), false},
+                                           {nullptr, 0, false}};
+
+struct Text {
+  const char* name;
+  const char* summary;
+  const char* advice;  // when to change it
+};
+
+void define_string(const Text& text, char** value) {
+  DefineCustomStringVariable(text.name, text.summary, text.advice, value, "", PGC_SIGHUP,
+                             GUC_SUPERUSER_ONLY, nullptr, nullptr, nullptr);
+}
+
+struct IntRange {
+  int initial;
+  int least;
+  int most;
+};
+
+void define_int(const Text& text, int* value, IntRange range, GucContext context, int flags) {
+  DefineCustomIntVariable(text.name, text.summary, text.advice, value, range.initial, range.least,
+                          range.most, context, flags, nullptr, nullptr, nullptr);
+}
+
+void define_share(const Text& text, double* value, double initial) {
+  DefineCustomRealVariable(text.name, text.summary, text.advice, value, initial, 0.0, 1.0,
+                           PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+}
+
+void define_bool(const Text& text, bool* value, GucContext context) {
+  DefineCustomBoolVariable(text.name, text.summary, text.advice, value, true, context, 0, nullptr,
+                           nullptr, nullptr);
+}
+
+void define_enum(const Text& text, int* value, const config_enum_entry* options,
+                 GucContext context) {
+  DefineCustomEnumVariable(text.name, text.summary, text.advice, value, 0, options, context, 0,
+                           nullptr, nullptr, nullptr);
+}
+
+void define_root_key() {
+  define_string({"keypool.root_key_file", "File that holds the 32-byte root key.",
+                 "Set it to keep the root key away from the data directory, so that neither a "
+                 "backup nor a stolen disk has both. The file must be readable by the server's "
+                 "user alone."},
+                &values.root_key_file);
+  define_string({"keypool.root_key_command", "Command that prints the root key.",
+                 "Set it when the root key lives in a key manager. Runs in the shell as the "
+                 "server's user, and only when keypool.root_key_file is not set."},
+                &values.root_key_command);
+}
+
+// A setting that is fixed at start cannot be defined later: the server refuses with FATAL. In a
+// server that did not preload us these two hold nothing up, so they may be anything.
+void define_sizes() {
+  const GucContext fixed =
+      process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP;
+  define_int({"keypool.max_keys", "Number of keys the pool in shared memory can hold.",
+              "Raise it when adding a system or organization key fails because the pool is full. "
+              "A slot takes at most 1 kB."},
+             &values.max_keys, {16384, 64, 1000000}, fixed, 0);
+  define_int({"keypool.max_leases", "Number of leases that can be open at once.",
+              "Raise it when acquire_key fails because all leases are taken: about the number of "
+              "provider requests in flight, plus those that ended without being settled."},
+             &values.max_leases, {65536, 64, 10000000}, fixed, 0);
+}
+
+void define_picking() {
+  define_enum({"keypool.default_strategy", "Strategy of providers that name none of their own.",
+               "Change it to spread requests otherwise than evenly by weight; "
+               "keypool.providers.strategy overrides it for one provider."},
+              &values.default_strategy, kStrategies, PGC_SIGHUP);
+  define_int({"keypool.lease_timeout", "Time after which an unsettled lease is given back.",
+              "Set it above the longest request, streaming included: a lease that expires earlier "
+              "frees capacity that is still in use."},
+             &values.lease_timeout, {600, 1, 7 * 86400}, PGC_SIGHUP, GUC_UNIT_S);
+  define_bool({"keypool.validate_format", "Check a new key against its provider's format.",
+               "Turn it off when a provider issues keys of a new shape before its pattern in "
+               "keypool.providers is updated."},
+              &values.validate_format, PGC_SUSET);
+  define_enum({"keypool.log_level_picks", "Level at which picks are logged, without the secret.",
+               "Set it to log for a while to see who picks which key; every pick then costs a "
+               "log line."},
+              &values.log_level_picks, kPickLogs, PGC_SUSET);
+}
+
+void define_worker() {
+  define_bool({"keypool.worker", "Run the background workers.",
+               "Turn it off to stop health checks and every other outgoing connection; picks go "
+               "on with what is known."},
+              &values.worker, PGC_SIGHUP);
+  define_int({"keypool.health_check_interval", "Time between two checks of the same key.",
+              "Shorten it to notice a revoked credential sooner, at one free request a key and "
+              "interval. 0 turns periodic checks off."},
+             &values.health_check_interval, {300000, 0, INT_MAX}, PGC_SIGHUP, GUC_UNIT_MS);
+  define_int({"keypool.request_timeout", "Longest time one health check may take.",
+              "Raise it for providers behind a slow network."},
+             &values.request_timeout, {30000, 100, 600000}, PGC_SIGHUP, GUC_UNIT_MS);
+}
+
+void define_alerts() {
+  define_share({"keypool.error_rate_alert", "Share of failed requests that raises an alert.",
+                "Raise it when a provider's ordinary failures keep alerts open."},
+               &values.error_rate_alert, 0.2);
+  define_share({"keypool.rate_limit_alert", "Share of a rate limit that raises an alert.",
+                "Lower it to be warned earlier, before keys begin to cool."},
+               &values.rate_limit_alert, 0.8);
+  define_share({"keypool.cost_alert", "Share of a cost limit that raises an alert.",
+                "Lower it to be warned earlier, before spending is stopped."},
+               &values.cost_alert, 0.8);
+  define_int(
+      {"keypool.unused_key_alert", "Time a key may stay unused while others of its provider work.",
+       "Raise it for keys kept in reserve. 0 turns the alert off."},
+      &values.unused_key_alert, {86400, 0, INT_MAX}, PGC_SIGHUP, GUC_UNIT_S);
+}
+
+// One pointer of the process, found by name from both shared objects.
+void*& published_settings() { return *find_rendezvous_variable("pg_keypool.settings"); }
+
+}  // namespace
+
+namespace detail {
+constinit const Settings* current_settings = &values;
+}
+
+void define_settings() {
+  define_root_key();
+  define_sizes();
+  define_picking();
+  define_worker();
+  define_alerts();
+  MarkGUCPrefixReserved("keypool");
+  published_settings() = &values;
+}
+
+void attach_settings() {
+  detail::current_settings = static_cast<const Settings*>(published_settings());
+}
+
+}  // namespace keypool::pg

@@ -1,0 +1,109 @@
+-- Who may do what. Everything that is ever granted is listed in grant_keypool; an installation by
+-- itself grants nothing (see 90_grants.sql).
+
+CREATE FUNCTION @extschema@.grant_keypool(role regrole, level text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  granted CONSTANT int := array_position(ARRAY['reader', 'caller', 'admin'], level);
+  wanted record;
+BEGIN
+  IF granted IS NULL THEN
+    RAISE EXCEPTION 'unknown access level: %', coalesce(quote_literal(level), 'NULL')
+      USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = 'The levels are reader, caller and admin; each includes the ones before it.',
+            HINT = 'Use reader to look at the views, caller to pick keys and report on them, '
+                   'admin to manage keys and providers.';
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = role) THEN
+    RAISE EXCEPTION 'role does not exist'
+      USING ERRCODE = 'undefined_object', HINT = 'Create the role first.';
+  END IF;
+
+  -- A left join: a name that is no member of the extension must fail, not be passed over.
+  FOR wanted IN
+    SELECT g.privilege, m.kind, m.identity
+    FROM (VALUES
+      (1, 'USAGE', 'keypool'),
+      (1, 'SELECT', 'api_keys_overview'),
+      (1, 'SELECT', 'user_api_keys'),
+      (1, 'SELECT', 'system_api_keys'),
+      (1, 'SELECT', 'provider_statistics'),
+      (1, 'SELECT', 'active_alerts'),
+      (1, 'SELECT', 'alert_history'),
+      (1, 'SELECT', 'worker_status'),
+      (1, 'EXECUTE', 'get_usage_stats'),
+      -- A view's functions are called with its reader's rights.
+      (1, 'EXECUTE', 'pool_keys'),
+      (1, 'EXECUTE', 'pool_providers'),
+      (1, 'EXECUTE', 'worker_state'),
+      (2, 'EXECUTE', 'pick_key'),
+      (2, 'EXECUTE', 'acquire_key'),
+      (2, 'EXECUTE', 'release_key'),
+      (2, 'EXECUTE', 'explain_pick'),
+      (2, 'EXECUTE', 'available_providers'),
+      (2, 'EXECUTE', 'mark_key_error'),
+      (2, 'EXECUTE', 'mark_key_success'),
+      (2, 'EXECUTE', 'resolve_key'),
+      (2, 'EXECUTE', 'validate_key'),
+      (3, 'EXECUTE', 'add_key'),
+      (3, 'EXECUTE', 'rotate_key'),
+      (3, 'EXECUTE', 'revoke_key'),
+      (3, 'EXECUTE', 'import_keys'),
+      (3, 'EXECUTE', 'import_env_keys'),
+      (3, 'EXECUTE', 'check_key'),
+      (3, 'EXECUTE', 'check_keys'),
+      (3, 'SELECT, INSERT, UPDATE, DELETE', 'providers'),
+      (3, 'SELECT', 'key_state'),
+      (3, 'SELECT', 'alerts'),
+      -- By column, so that ciphertext, fingerprints and wrapped keys stay out of reach.
+      (3, 'SELECT (number, purpose, root_id, created_at)', 'data_keys'),
+      (3, 'SELECT (id, provider, name, user_id, organization_id, key_source, owner, hint, '
+          'rate_limit, requests_per_minute, tokens_per_minute, max_concurrency, '
+          'daily_cost_limit, weight, models, region, base_url, expires_at, enabled, '
+          'created_at, rotated_at, revoked_at, revoke_reason)', 'api_keys'),
+      (3, 'UPDATE (name, rate_limit, requests_per_minute, tokens_per_minute, max_concurrency, '
+          'daily_cost_limit, weight, models, region, base_url, expires_at, enabled)', 'api_keys')
+    ) AS g (rank, privilege, name)
+    LEFT JOIN keypool.extension_members() m ON m.name = g.name
+    WHERE g.rank <= granted
+  LOOP
+    EXECUTE format('GRANT %s ON %s %s TO %s', wanted.privilege, wanted.kind, wanted.identity, role);
+  END LOOP;
+
+  IF NOT has_schema_privilege(role, '@extschema@'::regnamespace, 'USAGE') THEN
+    EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', '@extschema@'::regnamespace, role);
+  END IF;
+END
+$$;
+
+CREATE FUNCTION keypool.revoke_members(grantee text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  member record;
+BEGIN
+  -- On a table, REVOKE ALL takes back the rights on its columns too.
+  FOR member IN SELECT m.kind, m.identity FROM keypool.extension_members() m LOOP
+    EXECUTE format('REVOKE ALL ON %s %s FROM %s', member.kind, member.identity, grantee);
+  END LOOP;
+END
+$$;
+
+-- USAGE on the schema of the functions stays: other things may live there, granted by others.
+CREATE FUNCTION @extschema@.revoke_keypool(role regrole)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = role) THEN
+    RAISE EXCEPTION 'role does not exist' USING ERRCODE = 'undefined_object';
+  END IF;
+  PERFORM keypool.revoke_members(role::text);
+END
+$$;

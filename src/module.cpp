@@ -3,6 +3,7 @@
 // In a server that did not preload the library only the settings are defined; every SQL function
 // then fails with 55000 (pg::require_preloaded). Under pg_upgrade nothing else is registered
 // either: its servers must not start workers or touch tables.
+#include "api/utility.hpp"
 #include "pg/entry.hpp"
 #include "pg/settings.hpp"
 #include "store/catalog.hpp"
@@ -32,6 +33,7 @@ void _PG_init(void) {
   store::install_worker_board();
   store::install_catalog();
   store::install_coherence();
+  keypool::api::install_utility_hooks();
   store::ensure_default_root_key();
   store::register_launcher();
 }

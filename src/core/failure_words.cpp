@@ -169,7 +169,8 @@ bool names_model(std::string_view message) noexcept {
     if (end < message.size() && lower(message[end]) == 's') ++end;
     const char after = end < message.size() ? message[end] : ' ';
     const bool part_of_path_or_name = is_alnum(before) || before == '/' || before == '-' ||
-                                      before == '_' || is_alnum(after) || after == '_';
+                                      before == '_' || before == '.' || is_alnum(after) ||
+                                      after == '_';
     if (!part_of_path_or_name) return true;
   }
   return false;

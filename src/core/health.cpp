@@ -38,12 +38,22 @@ void next_ramp_step(Health& health) {
   health.probe_window_end = 0;
 }
 
+// How long the key cools when nobody says. Late answers to requests of before it cooled belong to
+// the same trouble: they wait as long again, not twice as long each.
+Micros cooldown(const Health& health, Random& random) {
+  const bool same = health.state == KeyState::kCooling && health.backoff != 0;
+  const auto exponent = static_cast<std::uint8_t>(health.backoff - (same ? 1 : 0));
+  return exponential(kFirstCooldown, kLongestCooldown, exponent, random);
+}
+
 void cool(Health& health, FailureClass why, Micros until) {
   health.cooldown_until = std::max(health.cooldown_until, until);
   if (health.state == KeyState::kUnhealthy) return;
+  const bool same = health.state == KeyState::kCooling && health.backoff != 0;
+  if (!same && health.backoff < UINT8_MAX) ++health.backoff;
   health.state = KeyState::kCooling;
   health.failure = why;
-  if (health.backoff < UINT8_MAX) ++health.backoff;
+  health.ramp = 0;
 }
 
 void block_model(Health& health, std::uint64_t model, Micros until) {
@@ -68,53 +78,73 @@ void clear_streak(Health& health, ProviderHealth& provider) {
   health.streak = 0;
 }
 
-void back_off(Provider& provider, Micros until) {
-  if (until > provider.backoff_until.load(std::memory_order_relaxed)) {
-    provider.backoff_until.store(until, std::memory_order_relaxed);
-  }
-  if (provider.health.backoff < UINT8_MAX) ++provider.health.backoff;
+// Rests the whole provider, until then at least; without a time, longer each time it fails again
+// after a rest. A quiet minute after a rest ends the trouble even if nobody reports successes.
+void back_off(Provider& provider, Micros retry_at, Micros now, Random& random) {
+  const Micros resting_until = provider.backoff_until.load(std::memory_order_relaxed);
+  std::uint8_t& backoff = provider.health.backoff;
+  const bool same = now < resting_until && backoff != 0;
+  const auto exponent = static_cast<std::uint8_t>(backoff - (same ? 1 : 0));
+  const Micros until = retry_at > now
+                           ? std::min(retry_at, now + kLongestBackoff)
+                           : now + exponential(kFirstCooldown, kLongestBackoff, exponent, random);
+  if (!same && backoff < UINT8_MAX) ++backoff;
+  provider.backoff_until.store(std::max(until, resting_until), std::memory_order_relaxed);
 }
 
-// Three in a row cool the key; but when most keys of the provider have a streak, it is the provider
-// that is out of order: it rests as a whole and the streaks are void.
+void forget_old_trouble(Provider& provider, Micros now) {
+  if (now - provider.backoff_until.load(std::memory_order_relaxed) < kQuietTime) return;
+  provider.health.outage = false;
+  provider.health.backoff = 0;
+}
+
+// One more failure in a row, unless the key got well since: then the first.
+void lengthen_streak(Health& health, ProviderHealth& provider) {
+  if (streak_of(health, provider) == 0) {
+    health.streak = 0;
+    health.outage_epoch = provider.outage_epoch;
+    ++provider.failing;
+  } else if (health.state == KeyState::kHealthy && health.streak >= kTransientLimit) {
+    health.streak = 0;
+  }
+  ++health.streak;
+}
+
+// Three in a row cool the key, and one does that has just come back; but when most keys of the
+// provider have a streak, it is the provider that is out of order: it rests as a whole and the
+// streaks are void.
 bool note_transient(Slot& slot, Provider& provider, Micros now, Random& random) {
   Health& health = slot.health;
   const std::lock_guard guard(provider.lock);
   ProviderHealth& all = provider.health;
-  const bool first = streak_of(health, all) == 0;
-  health.streak = first ? 1 : health.streak + 1;
-  health.outage_epoch = all.outage_epoch;
-  if (first) ++all.failing;
+  forget_old_trouble(provider, now);
+  lengthen_streak(health, all);
 
   const bool most_fail = all.keys >= 2 && all.failing * 2 > all.keys && health.streak >= 2;
   if (all.outage || most_fail) {
     all.outage = true;
     ++all.outage_epoch;
     all.failing = 0;
-    back_off(provider, now + exponential(kFirstCooldown, kLongestBackoff, all.backoff, random));
+    back_off(provider, 0, now, random);
     return false;
   }
-  if (health.streak >= kTransientLimit) {
-    cool(health, FailureClass::kTransient,
-         now + exponential(kFirstCooldown, kLongestCooldown, health.backoff, random));
-    clear_streak(health, all);
+  // The streak stays: a key that cools goes on counting as one that fails.
+  if (health.streak >= kTransientLimit || health.state == KeyState::kHalfOpen) {
+    cool(health, FailureClass::kTransient, now + cooldown(health, random));
   }
   return true;
 }
 
 void note_overloaded(Provider& provider, Micros retry_at, Micros now, Random& random) {
   const std::lock_guard guard(provider.lock);
-  const Micros until = retry_at != 0 ? std::min(retry_at, now + kLongestBackoff)
-                                     : now + exponential(kFirstCooldown, kLongestBackoff,
-                                                         provider.health.backoff, random);
-  back_off(provider, until);
+  forget_old_trouble(provider, now);
+  back_off(provider, retry_at, now, random);
 }
 
 void note_rate_limit(Slot& slot, const Failure& failure, Micros now, Random& random) {
   Health& health = slot.health;
-  const Micros until = failure.retry_at != 0 ? failure.retry_at
-                                             : now + exponential(kFirstCooldown, kLongestCooldown,
-                                                                 health.backoff, random);
+  // A deadline that is over says nothing.
+  const Micros until = failure.retry_at > now ? failure.retry_at : now + cooldown(health, random);
   if (failure.for_model && failure.model != 0) {
     block_model(health, failure.model, until);
   } else {
@@ -134,7 +164,13 @@ void remember(Health& health, const Failure& failure, Micros now) {
 }  // namespace
 
 void settle(Health& health, Micros now) noexcept {
-  if (health.state == KeyState::kCooling && now >= health.cooldown_until) to_half_open(health);
+  if (health.state == KeyState::kCooling && now >= health.cooldown_until) {
+    if (health.ramp == kRampSteps) {
+      to_healthy(health);
+    } else {
+      to_half_open(health);
+    }
+  }
   if (health.state == KeyState::kHalfOpen && health.probe_window_end != 0 &&
       now >= health.probe_window_end) {
     next_ramp_step(health);
@@ -149,6 +185,7 @@ void take_probe(Health& health, Micros now) noexcept {
 bool note_failure(Slot& slot, Provider& provider, const Failure& failure, Micros now,
                   Random& random) noexcept {
   slot.dirty = true;
+  settle(slot.health, now);
   bool blamed = true;
   switch (failure.kind) {
     case FailureClass::kNone:
@@ -180,8 +217,9 @@ bool note_failure(Slot& slot, Provider& provider, const Failure& failure, Micros
   return blamed;
 }
 
-void note_success(Slot& slot, Provider& provider, Micros) noexcept {
+void note_success(Slot& slot, Provider& provider, Micros now) noexcept {
   slot.dirty = true;
+  settle(slot.health, now);
   {
     const std::lock_guard guard(provider.lock);
     clear_streak(slot.health, provider.health);
@@ -189,7 +227,8 @@ void note_success(Slot& slot, Provider& provider, Micros) noexcept {
     provider.health.backoff = 0;
   }
   if (slot.health.state == KeyState::kHalfOpen) {
-    next_ramp_step(slot.health);
+    // With no probe under way it is a late answer, to a request of before the trouble.
+    if (slot.health.probe_window_end != 0) next_ramp_step(slot.health);
   } else if (slot.health.state == KeyState::kHealthy) {
     slot.health.backoff = 0;
   }
@@ -198,23 +237,33 @@ void note_success(Slot& slot, Provider& provider, Micros) noexcept {
 void note_exhausted(Slot& slot, Micros until, Micros now) noexcept {
   if (until <= now) return;
   slot.dirty = true;
-  const std::uint8_t backoff = slot.health.backoff;
-  cool(slot.health, FailureClass::kRateLimit, until);
-  slot.health.backoff = backoff;
+  Health& health = slot.health;
+  settle(health, now);
+  const bool well = health.state == KeyState::kHealthy ||
+                    (health.state == KeyState::kCooling && health.ramp == kRampSteps);
+  const std::uint8_t backoff = health.backoff;
+  cool(health, FailureClass::kRateLimit, until);
+  health.backoff = backoff;
+  if (well) health.ramp = kRampSteps;
 }
 
-void note_check_passed(Slot& slot, Provider& provider, Micros) noexcept {
+void note_check_passed(Slot& slot, Provider& provider, Micros now) noexcept {
   slot.dirty = true;
   {
     const std::lock_guard guard(provider.lock);
     clear_streak(slot.health, provider.health);
     provider.health.outage = false;
   }
-  if (slot.health.state != KeyState::kUnhealthy) return;
-  if (slot.health.failure == FailureClass::kQuota) {
-    to_half_open(slot.health);
+  Health& health = slot.health;
+  if (health.state != KeyState::kUnhealthy) return;
+  if (health.cooldown_until > now) {
+    health.state = KeyState::kCooling;
+    health.failure = FailureClass::kRateLimit;
+    health.ramp = 0;
+  } else if (health.failure == FailureClass::kQuota) {
+    to_half_open(health);
   } else {
-    to_healthy(slot.health);
+    to_healthy(health);
   }
 }
 

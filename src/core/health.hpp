@@ -1,8 +1,9 @@
 // The health of a key: how failures, successes, checks and the clock move it between its states.
 //
-//   healthy --rate limit, three transient failures--> cooling --deadline--> half_open --ramp-->
-//   healthy any     --bad credential, no quota, region------> unhealthy --check or rotation-->
-//   healthy / half_open
+//   healthy   -- rate limit, three transient failures --> cooling
+//   cooling   -- its deadline --> half_open -- probes passed --> healthy
+//   any state -- bad credential, no quota, region --> unhealthy
+//   unhealthy -- check passed, rotation --> healthy (half_open if it was the quota)
 //
 // No key is blamed for the caller's mistake or for the provider's outage. A deadline never moves
 // back. The caller holds the lock of the slot's group; the provider's lock is taken inside.
@@ -21,6 +22,7 @@ namespace keypool::core {
 inline constexpr Micros kFirstCooldown = kSecond;
 inline constexpr Micros kLongestCooldown = 10 * kMinute;  // without a deadline from the provider
 inline constexpr Micros kLongestBackoff = 30 * kSecond;   // of a whole provider
+inline constexpr Micros kQuietTime = kMinute;             // after it, the trouble is over
 inline constexpr std::uint32_t kTransientLimit = 3;       // in a row, then the key cools
 // Without a report, a probe counts as passed after this time: an application that reports only
 // errors must not keep a recovered key half open for ever.
@@ -50,7 +52,8 @@ bool note_failure(Slot& slot, Provider& provider, const Failure& failure, Micros
 // A request with this key succeeded.
 void note_success(Slot& slot, Provider& provider, Micros now) noexcept;
 
-// The provider says through its headers that nothing is left until then: the key cools, unblamed.
+// The provider says through its headers that nothing is left until then: the key cools, unblamed,
+// and comes back as it was.
 void note_exhausted(Slot& slot, Micros until, Micros now) noexcept;
 
 // A free check was answered well. It shows that the credential works, not that there is quota, and

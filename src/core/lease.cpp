@@ -1,5 +1,6 @@
 #include "core/lease.hpp"
 
+#include <algorithm>
 #include <new>
 
 namespace keypool::core {
@@ -13,7 +14,7 @@ LeaseTable* LeaseTable::create(void* zeroed, std::uint32_t size, Micros now) {
   table->size_ = size;
   // Numbers count on from the microsecond of the start: no restart gives one out twice unless a
   // million leases a second were taken throughout the run before it.
-  table->next_.store(now, std::memory_order_relaxed);
+  table->next_.store(std::max<Micros>(now, 1), std::memory_order_relaxed);
   return table;
 }
 
@@ -23,7 +24,13 @@ LeaseTable::Entry& LeaseTable::entry(std::int64_t id) noexcept {
 }
 
 std::int64_t LeaseTable::put(Lease lease) noexcept {
-  for (std::uint32_t tries = 0; tries < size_; ++tries) {
+  // Known beforehand, because looking in vain would use up as many numbers as there are entries.
+  if (held_.fetch_add(1, std::memory_order_relaxed) >= size_) {
+    held_.fetch_sub(1, std::memory_order_relaxed);
+    return 0;
+  }
+  // An entry is free now; others may take it and free one that was passed, so look twice.
+  for (std::uint32_t tries = 0; tries / 2 < size_; ++tries) {
     lease.id = next_.fetch_add(1, std::memory_order_relaxed);
     Entry& slot = entry(lease.id);
     std::uint32_t expected = kFree;
@@ -32,6 +39,7 @@ std::int64_t LeaseTable::put(Lease lease) noexcept {
     slot.state.store(kHeld, std::memory_order_release);
     return lease.id;
   }
+  held_.fetch_sub(1, std::memory_order_relaxed);
   return 0;
 }
 
@@ -48,8 +56,14 @@ std::optional<Lease> LeaseTable::take(std::int64_t id, std::uint32_t database) n
     slot.state.store(kHeld, std::memory_order_release);
     return std::nullopt;
   }
+  return release(slot);
+}
+
+// The entry is busy, and the caller's.
+Lease LeaseTable::release(Entry& slot) noexcept {
   const Lease lease = slot.lease;
   slot.state.store(kFree, std::memory_order_release);
+  held_.fetch_sub(1, std::memory_order_relaxed);
   return lease;
 }
 
@@ -63,9 +77,7 @@ std::optional<Lease> LeaseTable::take_expired(std::uint32_t& from, Micros now) n
       slot.state.store(kHeld, std::memory_order_release);
       continue;
     }
-    const Lease lease = slot.lease;
-    slot.state.store(kFree, std::memory_order_release);
-    return lease;
+    return release(slot);
   }
   return std::nullopt;
 }

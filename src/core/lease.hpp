@@ -44,8 +44,10 @@ class LeaseTable {
     Lease lease;
   };
   Entry& entry(std::int64_t id) noexcept;
+  Lease release(Entry& slot) noexcept;
 
   std::atomic<std::int64_t> next_;
+  std::atomic<std::uint32_t> held_;  // entries that are not free, or are about to be taken
   std::uint32_t size_;
 };
 

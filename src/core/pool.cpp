@@ -76,6 +76,8 @@ Pool Pool::create(void* zeroed, PoolSizes sizes, Micros now) {
   Pool pool(zeroed, sizes);
   pool.header_->sizes = sizes;
   pool.header_->free_group = kNone;
+  // A new entry has nothing loaded yet: epochs start one ahead of `loaded`.
+  for (Database& entry : pool.header_->databases) entry.epochs.mirrored.store(1);
   std::fill_n(pool.group_buckets_, bucket_count(group_capacity(sizes.slots)), kNone);
   std::fill_n(pool.id_buckets_, bucket_count(sizes.slots), kNone);
   LeaseTable::create(pool.leases_, sizes.leases, now);
@@ -90,12 +92,7 @@ Database* Pool::database(std::uint32_t oid) noexcept {
   }
   for (Database& entry : header_->databases) {
     std::uint32_t expected = 0;
-    if (entry.oid.compare_exchange_strong(expected, oid) || expected == oid) {
-      // A new entry has nothing loaded yet: epochs start one ahead of `loaded`.
-      std::uint64_t none = 0;
-      entry.epochs.mirrored.compare_exchange_strong(none, 1);
-      return &entry;
-    }
+    if (entry.oid.compare_exchange_strong(expected, oid) || expected == oid) return &entry;
   }
   return nullptr;
 }

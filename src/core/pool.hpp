@@ -14,6 +14,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string_view>
 
@@ -21,6 +22,7 @@
 #include "core/provider.hpp"
 #include "core/slot.hpp"
 #include "core/spinlock.hpp"
+#include "core/strategy.hpp"
 #include "core/tournament.hpp"
 
 namespace keypool::core {
@@ -43,6 +45,7 @@ struct Epochs {
 struct Database {
   std::atomic<std::uint32_t> oid;  // 0: free
   std::atomic<bool> dirty;         // something for the worker to write down
+  std::atomic<bool> replaying;     // a standby's session has looked at it since the start
   Epochs epochs;
   std::uint64_t loaded;  // the value of epochs.mirrored that the mirrored groups reflect
 };
@@ -54,6 +57,9 @@ struct GroupKey {
   std::string_view owner;  // empty for the system
 };
 
+// The wake_at of a group that nobody has picked from since it was published.
+inline constexpr Micros kUnranked = std::numeric_limits<Micros>::min();
+
 struct Group {
   SpinLock lock;
   std::uint32_t database;
@@ -62,12 +68,14 @@ struct Group {
   std::uint32_t count;      // 0: it is known that this owner has no key here
   std::uint32_t next_hash;  // the chain of the group index, or of free entries
   std::uint64_t hash;
-  std::uint64_t epoch;  // of its user shard when it was read; user groups only
-  Micros wake_at;       // when somebody who is out may be eligible again
-  Micros sticky_until;
-  std::uint32_t sticky;  // position chosen last
-  std::uint64_t turn;    // the turn of the last winner: who comes back starts here
+  std::uint64_t epoch;      // of its user shard, or of the mirror, when it was read
+  Micros wake_at;           // when the clock moves a rank
+  std::uint64_t turn;       // the turn of the last winner: who comes back starts here
+  Micros sticky_since;      // when the strategy was asked last; 0: not since the sticky key went
+  std::int64_t sticky_key;  // what it chose then
+  std::uint32_t sticky;     // where that is
   Micros last_used_at;
+  Strategy ranked_by;
   OwnerKind kind;
   bool used;
   bool has_models;  // some key is limited to models or regions, or blocked for a model

@@ -11,7 +11,7 @@ constexpr double kFirstBound = 0.5;  // milliseconds
 
 void LatencyHistogram::add(double milliseconds) noexcept {
   const double steps = milliseconds <= kFirstBound ? 0 : 2 * std::log2(milliseconds / kFirstBound);
-  counts_[std::clamp(static_cast<int>(std::ceil(steps)), 0, kBuckets - 1)] += 1;
+  counts_[static_cast<int>(std::clamp(std::ceil(steps), 0.0, kBuckets - 1.0))] += 1;
 }
 
 double LatencyHistogram::percentile(double share) const noexcept {
@@ -25,7 +25,7 @@ double LatencyHistogram::percentile(double share) const noexcept {
     seen += counts_[bucket];
     if (static_cast<double>(seen) >= wanted) break;
   }
-  return kFirstBound * std::exp2(bucket / 2.0);
+  return kFirstBound * std::exp2(bucket / 2.0 - 0.25);
 }
 
 }  // namespace keypool::core

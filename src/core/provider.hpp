@@ -20,13 +20,13 @@ inline constexpr std::size_t kMaxProviderName = 63;
 inline constexpr std::size_t kMaxBaseUrl = 255;
 inline constexpr std::size_t kMaxAliases = 8;
 
-// Answer times by powers of the square root of two, from half a millisecond on: a percentile is
-// right to within 20 %.
+// Answer times by powers of the square root of two, from half a millisecond to six minutes: a
+// percentile between these is right to within 20 %.
 class LatencyHistogram {
  public:
   static constexpr int kBuckets = 40;
   void add(double milliseconds) noexcept;
-  // The upper bound of the bucket that holds this share of all answers; 0 when there are none.
+  // The middle of the bucket that this share of all answers ends in; 0 when there are none.
   double percentile(double share) const noexcept;
 
  private:
@@ -54,7 +54,7 @@ inline constexpr std::int32_t kNoFallback = -1;
 
 struct ProviderHealth {
   std::uint32_t outage_epoch;  // moves at an outage: streaks of older epochs count no more
-  std::uint32_t failing;       // keys with a streak in this epoch
+  std::uint32_t failing;       // keys with a streak in this epoch, those that cool included
   std::uint32_t keys;          // keys in the pool
   std::uint8_t backoff;        // exponent of the next back-off
   bool outage;

@@ -10,8 +10,16 @@ namespace keypool::core {
 
 namespace {
 
-bool is_idle(const Slot& slot) {
-  return slot.usage.in_flight == 0 && !slot.dirty && slot.health.state == KeyState::kHealthy;
+// Whether nothing is lost when the key is dropped and read from the tables again. They know its
+// totals and its health, but neither the steps back to health nor the counts of a running window.
+bool is_idle(Slot& slot, Micros now) {
+  const KeyLimits& limits = slot.config.limits;
+  const bool settled =
+      slot.health.state == KeyState::kHealthy || slot.health.state == KeyState::kUnhealthy;
+  return settled && !slot.dirty && slot.usage.in_flight == 0 &&
+         (limits.requests_per_hour == 0 || slot.hour.count(now) == 0) &&
+         (limits.requests_per_minute == 0 || slot.minute.count(now) == 0) &&
+         (limits.tokens_per_minute == 0 || slot.tokens_minute.count(now) == 0);
 }
 
 bool same_group(const KeyRow& a, const KeyRow& b) {
@@ -23,38 +31,78 @@ bool same_group(const KeyRow& a, const KeyRow& b) {
 bool Publisher::mirror(Database& database, std::span<const ProviderRow> providers,
                        std::span<KeyRow> keys, std::uint64_t epoch) noexcept {
   const std::uint32_t oid = database.oid.load();
-  std::uint32_t staying = 0;  // mirrored slots of other databases, which nothing can evict
-  for (std::uint32_t i = 0; i < pool_.group_limit(); ++i) {
-    const Group& group = pool_.group(i);
-    const bool mirrored = group.used && group.kind != OwnerKind::kUser;
-    if (mirrored && group.database != oid) staying += group.count;
-  }
-  if (staying + keys.size() > pool_.capacity()) return false;
+  if (!fits(oid, providers, keys)) return false;
 
   for (KeyRow& row : keys) carry_over(oid, row.slot);
   for (std::uint32_t i = 0; i < pool_.group_limit(); ++i) {
     Group& group = pool_.group(i);
-    if (group.used && group.database == oid && group.kind != OwnerKind::kUser) free_slots(group);
+    const bool mirrored = group.used && group.kind != OwnerKind::kUser;
+    if (!mirrored || group.database != oid) continue;
+    free_slots(group);
+    group.epoch = 0;
   }
   set_providers(oid, providers);
+  for_each_group(oid, keys, [&](const GroupKey& key, std::span<KeyRow>) {
+    const std::uint32_t found = pool_.find_group(key);
+    if (found != kNone) pool_.group(found).epoch = epoch;
+  });
+  free_groups_without_epoch(oid);
+  for_each_group(oid, keys, [&](const GroupKey& key, std::span<KeyRow> rows) {
+    const std::uint32_t entry = entry_for(key);
+    pool_.group(entry).epoch = epoch;
+    fill(entry, rows);
+  });
+  database.loaded = epoch;
+  return true;
+}
 
-  for (std::size_t begin = 0, end = 0; begin < keys.size(); begin = end) {
-    while (end < keys.size() && same_group(keys[begin], keys[end])) ++end;
-    const std::uint32_t provider = pool_.find_provider(oid, keys[begin].provider);
-    if (provider == kNone) continue;  // the foreign key forbids it
-    const std::uint32_t entry = entry_for({oid, provider, keys[begin].kind, keys[begin].owner});
-    if (entry == kNone) return false;
-    fill(entry, keys.subspan(begin, end - begin));
-  }
-  // Owners whose last key went.
+// Whether there is room at all once every group of users has gone, which is the worst case.
+bool Publisher::fits(std::uint32_t database, std::span<const ProviderRow> providers,
+                     std::span<const KeyRow> keys) const noexcept {
+  std::size_t slots = keys.size();
   for (std::uint32_t i = 0; i < pool_.group_limit(); ++i) {
     const Group& group = pool_.group(i);
     const bool mirrored = group.used && group.kind != OwnerKind::kUser;
-    if (mirrored && group.database == oid && group.count == 0) free_group(i);
+    if (mirrored && group.database != database) slots += group.count;
   }
-  count_keys();
-  database.loaded = epoch;
-  return true;
+  std::size_t entries = providers.size();
+  std::size_t names = 0;
+  const auto count_names = [&names](const ProviderConfig& config) {
+    names += config.names.size() - std::count(config.names.begin(), config.names.end(), 0);
+  };
+  for (const ProviderRow& row : providers) count_names(row.config);
+  for (std::uint32_t i = 0; i < kMaxProviders; ++i) {
+    const ProviderConfig& config = pool_.provider(i).config;
+    if (config.database == 0 || config.database == database) continue;
+    ++entries;
+    count_names(config);
+  }
+  const bool owners_fit = std::all_of(
+      keys.begin(), keys.end(), [](const KeyRow& row) { return row.owner.size() <= kMaxOwner; });
+  // A full table of names would make the look-up of an unknown one endless.
+  return owners_fit && slots <= pool_.capacity() && entries <= kMaxProviders &&
+         names < kProviderNames;
+}
+
+// Calls each(group, its rows) for rows that lie side by side.
+template <typename Each>
+void Publisher::for_each_group(std::uint32_t database, std::span<KeyRow> keys, Each each) {
+  for (std::size_t begin = 0, end = 0; begin < keys.size(); begin = end) {
+    while (end < keys.size() && same_group(keys[begin], keys[end])) ++end;
+    const std::uint32_t provider = pool_.find_provider(database, keys[begin].provider);
+    if (provider == kNone) continue;  // the foreign key forbids it
+    each(GroupKey{database, provider, keys[begin].kind, keys[begin].owner},
+         keys.subspan(begin, end - begin));
+  }
+}
+
+// Owners whose last key went. Epochs of a loaded mirror start at one.
+void Publisher::free_groups_without_epoch(std::uint32_t database) noexcept {
+  for (std::uint32_t i = 0; i < pool_.group_limit(); ++i) {
+    const Group& group = pool_.group(i);
+    const bool mirrored = group.used && group.kind != OwnerKind::kUser;
+    if (mirrored && group.database == database && group.epoch == 0) free_group(i);
+  }
 }
 
 bool Publisher::user(const GroupKey& key, std::span<KeyRow> keys, std::uint64_t epoch) noexcept {
@@ -70,8 +118,6 @@ bool Publisher::user(const GroupKey& key, std::span<KeyRow> keys, std::uint64_t 
   fill(entry, keys);
   group.epoch = epoch;
   group.last_used_at = now_;
-  Provider& provider = pool_.provider(key.provider);
-  provider.health.keys += static_cast<std::uint32_t>(keys.size());
   return true;
 }
 
@@ -105,8 +151,7 @@ void Publisher::set_providers(std::uint32_t database, std::span<const ProviderRo
       if (same) break;
       if (entry == nullptr && provider.config.database == 0) entry = &provider;
     }
-    // All entries taken: keys of this provider are left out, and a pick of it says unknown.
-    if (entry != nullptr) entry->config = row.config;
+    entry->config = row.config;
   }
   rebuild_names();
 }
@@ -121,13 +166,11 @@ void Publisher::free_provider(std::uint32_t index) noexcept {
 
 void Publisher::rebuild_names() noexcept {
   std::memset(pool_.names_, 0, sizeof(Pool::ProviderName) * kProviderNames);
-  std::size_t used = 0;
   for (std::uint32_t i = 0; i < kMaxProviders; ++i) {
     const ProviderConfig& config = pool_.provider(i).config;
     if (config.database == 0) continue;
     for (const std::uint64_t hash : config.names) {
-      // Never full, or a look-up of an unknown name would not end.
-      if (hash == 0 || ++used == kProviderNames) break;
+      if (hash == 0) break;
       std::size_t at = pool_.name_place(hash, config.database);
       while (pool_.names_[at].hash != 0) at = (at + 1) % kProviderNames;
       pool_.names_[at] = {hash, config.database, i};
@@ -135,8 +178,9 @@ void Publisher::rebuild_names() noexcept {
   }
 }
 
-// The entry of that group, found or made.
+// The entry of that group, found or made; kNone when there is no room or the name is too long.
 std::uint32_t Publisher::entry_for(const GroupKey& key) noexcept {
+  if (key.owner.size() > kMaxOwner) return kNone;
   if (const std::uint32_t found = pool_.find_group(key); found != kNone) return found;
   Pool::Header& header = *pool_.header_;
   const std::uint32_t capacity = group_capacity(header.sizes.slots);
@@ -175,9 +219,9 @@ void Publisher::fill(std::uint32_t index, std::span<KeyRow> keys) noexcept {
   }
   group.first = header.next_slot;
   group.count = count;
-  group.wake_at = 0;  // the first pick ranks them
-  group.sticky_until = 0;
+  group.wake_at = kUnranked;
   group.has_models = false;
+  bool sticky_stays = false;
   header.next_slot += count;
   header.live_slots += count;
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -187,7 +231,12 @@ void Publisher::fill(std::uint32_t index, std::span<KeyRow> keys) noexcept {
     link_id(group.first + i);
     group.has_models |= slot.config.models[0] != 0 || slot.config.region != 0 ||
                         slot.health.model_blocks[0].model != 0;
+    if (slot.config.key_id != group.sticky_key) continue;
+    group.sticky = i;
+    sticky_stays = true;
   }
+  if (!sticky_stays) group.sticky_since = 0;
+  count_keys(group, true);
 }
 
 // What happened to a key since it was first loaded outlives the load. A new secret starts healthy.
@@ -206,12 +255,9 @@ void Publisher::carry_over(std::uint32_t database, Slot& row) const noexcept {
 }
 
 void Publisher::free_slots(Group& group) noexcept {
+  count_keys(group, false);
   for (Slot& slot : pool_.slots_of(group)) slot.group = kNone;
   pool_.header_->live_slots -= group.count;
-  if (group.kind == OwnerKind::kUser && group.count != 0) {
-    std::uint32_t& keys = pool_.provider(group.provider).health.keys;
-    keys -= std::min(keys, group.count);
-  }
   group.count = 0;
 }
 
@@ -253,7 +299,9 @@ std::uint32_t Publisher::evict(std::uint32_t slots, std::uint32_t groups, std::u
     const Group& group = pool_.group(i);
     if (!group.used || group.kind != OwnerKind::kUser || i == spare) continue;
     const auto members = pool_.slots_of(group);
-    if (losing || std::all_of(members.begin(), members.end(), is_idle)) *end++ = i;
+    const bool idle = std::all_of(members.begin(), members.end(),
+                                  [this](Slot& slot) { return is_idle(slot, now_); });
+    if (losing || idle) *end++ = i;
   }
   std::sort(begin, end, [this](std::uint32_t a, std::uint32_t b) {
     return pool_.group(a).last_used_at < pool_.group(b).last_used_at;
@@ -307,12 +355,20 @@ void Publisher::link_id(std::uint32_t index) noexcept {
   bucket = index;
 }
 
-// How many keys each provider has here: an outage is judged by the share of them that fails.
-void Publisher::count_keys() noexcept {
-  for (std::uint32_t i = 0; i < kMaxProviders; ++i) pool_.provider(i).health.keys = 0;
-  for (std::uint32_t i = 0; i < pool_.group_limit(); ++i) {
-    const Group& group = pool_.group(i);
-    if (group.used) pool_.provider(group.provider).health.keys += group.count;
+// An outage is judged by the share of a provider's keys that fails.
+void Publisher::count_keys(const Group& group, bool coming) noexcept {
+  ProviderHealth& health = pool_.provider(group.provider).health;
+  const auto slots = pool_.slots_of(group);
+  const auto failing = static_cast<std::uint32_t>(
+      std::count_if(slots.begin(), slots.end(), [&health](const Slot& slot) {
+        return slot.health.streak != 0 && slot.health.outage_epoch == health.outage_epoch;
+      }));
+  if (coming) {
+    health.keys += group.count;
+    health.failing += failing;
+  } else {
+    health.keys -= group.count;
+    health.failing -= std::min(health.failing, failing);
   }
 }
 

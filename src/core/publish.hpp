@@ -30,17 +30,22 @@ class Publisher {
   Publisher(Pool& pool, Micros now) : pool_(pool), now_(now) {}
 
   // Replaces the providers and the mirrored groups of a database. `keys` are sorted by provider,
-  // kind, owner and id. False: it does not fit, and the pool is as it was.
+  // kind, owner and id; `epoch` is not 0. False: it does not fit, and the pool is as it was.
   bool mirror(Database& database, std::span<const ProviderRow> providers, std::span<KeyRow> keys,
               std::uint64_t epoch) noexcept;
 
-  // Replaces one user's group, which may be empty. False: no room.
+  // Replaces one user's group, which may be empty. False: no room, and the user has none.
   bool user(const GroupKey& key, std::span<KeyRow> keys, std::uint64_t epoch) noexcept;
 
   // Forgets everything of a database.
   void drop(std::uint32_t database) noexcept;
 
  private:
+  bool fits(std::uint32_t database, std::span<const ProviderRow> providers,
+            std::span<const KeyRow> keys) const noexcept;
+  template <typename Each>
+  void for_each_group(std::uint32_t database, std::span<KeyRow> keys, Each each);
+  void free_groups_without_epoch(std::uint32_t database) noexcept;
   void set_providers(std::uint32_t database, std::span<const ProviderRow> rows) noexcept;
   void free_provider(std::uint32_t index) noexcept;
   void rebuild_names() noexcept;
@@ -55,7 +60,7 @@ class Publisher {
   void compact() noexcept;
   void index_ids() noexcept;
   void link_id(std::uint32_t slot) noexcept;
-  void count_keys() noexcept;
+  void count_keys(const Group& group, bool coming) noexcept;
 
   Pool& pool_;
   Micros now_;

@@ -82,7 +82,7 @@ struct Health {
   KeyState state;
   FailureClass failure;       // what put it out of `healthy`
   std::uint8_t backoff;       // exponent of the next cooldown without a given deadline
-  std::uint8_t ramp;          // half-open: 2^ramp picks a probe window
+  std::uint8_t ramp;          // half-open: 2^ramp picks a window; cooling: kRampSteps if unblamed
   std::uint16_t probes_left;  // half-open: in this probe window
   std::uint16_t http_status;  // of the last error, 0: none
   std::array<char, 24> code;  // of the last error, in the provider's word, NUL-terminated if short

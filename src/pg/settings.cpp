@@ -123,12 +123,6 @@ void define_alerts() {
   define_share({"keypool.error_rate_alert", "Share of failed requests that raises an alert.",
                 "Raise it when a provider's ordinary failures keep alerts open."},
                &values.error_rate_alert, 0.2);
-  define_share({"keypool.rate_limit_alert", "Share of a rate limit that raises an alert.",
-                "Lower it to be warned earlier, before keys begin to cool."},
-               &values.rate_limit_alert, 0.8);
-  define_share({"keypool.cost_alert", "Share of a cost limit that raises an alert.",
-                "Lower it to be warned earlier, before spending is stopped."},
-               &values.cost_alert, 0.8);
   define_int(
       {"keypool.unused_key_alert", "Time a key may stay unused while others of its provider work.",
        "Raise it for keys kept in reserve. 0 turns the alert off."},

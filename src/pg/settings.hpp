@@ -19,8 +19,6 @@ struct Settings {
   int health_check_interval;  // milliseconds, 0: no periodic checks
   int request_timeout;        // milliseconds
   double error_rate_alert;    // share of requests, 0..1
-  double rate_limit_alert;    // share of a limit, 0..1
-  double cost_alert;          // share of a limit, 0..1
   int unused_key_alert;       // seconds, 0: never
   int lease_timeout;          // seconds
   bool validate_format;

@@ -1,0 +1,148 @@
+// Which alerts should be open now: a pure judgement of facts that were copied out of the pool.
+//
+// Each rule has two strengths. A cause that stands raises an alert; a milder form of it only keeps
+// one open that was raised before, so that an alert does not come and go with every probe. What
+// ends by itself within kBrief raises nothing.
+//
+// Plain values, no lock, no clock of its own. Throws nothing but std::bad_alloc. The texts are
+// made by alert_words.hpp, the table is kept by worker/alerts.hpp.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/health.hpp"
+#include "core/selection.hpp"
+#include "core/slot.hpp"
+#include "core/time.hpp"
+
+namespace keypool::core {
+
+inline constexpr Micros kBrief = 10 * kSecond;
+// A key that is half open must have lasted so long before its owner's keys count as back.
+inline constexpr Micros kProbation = 30 * kSecond;
+inline constexpr std::uint32_t kFewestOutcomes = 10;  // fewer say nothing about a rate
+// A restart of the server forgets recent outcomes and outages. For as long as the span of the
+// outcomes, an open alert of that kind is kept on no evidence.
+inline constexpr Micros kMemoryGap = 2 * RecentOutcomes::kPeriod;
+
+enum class AlertKind : std::uint8_t {
+  kKeyUnhealthy,
+  kPoolExhausted,
+  kErrorRate,
+  kUnusedKey,
+  kProviderOutage,
+};
+inline constexpr AlertKind kAlertKinds[] = {AlertKind::kKeyUnhealthy, AlertKind::kPoolExhausted,
+                                            AlertKind::kErrorRate, AlertKind::kUnusedKey,
+                                            AlertKind::kProviderOutage};
+std::string_view name(AlertKind kind) noexcept;
+std::optional<AlertKind> alert_kind_from_name(std::string_view text) noexcept;
+
+enum class Severity : std::uint8_t { kInfo, kWarning, kCritical };
+std::string_view name(Severity severity) noexcept;
+std::optional<Severity> severity_from_name(std::string_view text) noexcept;
+
+// --- what is known
+
+struct ProviderFact {
+  std::string name;
+  bool enabled = true;
+  bool outage = false;       // most of its keys failed, and none has succeeded since
+  bool answered = false;     // shared memory remembers a good answer
+  std::uint8_t backoff = 0;  // times it was busy or out of order since the last success
+  Micros backoff_until = 0;
+  std::uint32_t keys = 0;  // in the pool
+};
+
+struct KeyFact {
+  std::int64_t key_id = 0;
+  bool enabled = true;
+  Standing standing = {};  // without a wish
+  KeyState state = KeyState::kHealthy;
+  FailureClass failure = FailureClass::kNone;
+  std::uint16_t http_status = 0;
+  std::array<char, 24> code = {};
+  std::uint32_t requests = 0;  // RecentOutcomes
+  std::uint32_t errors = 0;
+  Micros cooldown_until = 0;
+  Micros expires_at = kNever;
+  Micros last_used_at = 0;
+  Micros rotated_at = 0;
+  Micros created_at = 0;  // 0: not known
+};
+
+// The keys of one owner at one provider. Of a user, those that may matter.
+struct OwnerFact {
+  std::size_t provider = 0;  // index in PoolFacts::providers
+  OwnerKind kind = OwnerKind::kSystem;
+  std::string owner;  // empty for the system
+  std::vector<KeyFact> keys;
+};
+
+struct PoolFacts {
+  std::vector<ProviderFact> providers;
+  std::vector<OwnerFact> owners;
+};
+
+struct AlertLimits {
+  double error_rate = 1;  // share of outcomes; 1: never
+  Micros unused = 0;      // 0: never
+  // After its rest, a provider of which nothing more is heard counts as well.
+  Micros silence = kQuietTime;
+  bool operator==(const AlertLimits&) const = default;
+};
+
+struct AlertMoment {
+  Micros now;
+  Micros watching_since;  // since when somebody judges; see kMemoryGap
+};
+
+// --- what is open
+
+struct AlertIdentity {
+  AlertKind kind;
+  std::string subject;  // `key:12`, `provider:openai`, `provider:openai/organization:acme`
+  auto operator<=>(const AlertIdentity&) const = default;
+};
+struct OpenAlert {
+  std::int64_t id;
+  Severity severity;
+  std::int64_t key_id;  // 0: it is about no single key
+};
+using OpenAlerts = std::map<AlertIdentity, OpenAlert>;
+
+// --- the judgement
+
+inline constexpr std::size_t kNoIndex = static_cast<std::size_t>(-1);
+
+struct Cause {
+  AlertIdentity identity;
+  Severity severity;     // of an alert that is open already: never less than it has
+  std::size_t provider;  // index in the facts
+  std::size_t owner;     // likewise, or kNoIndex
+  std::size_t key;       // index in the owner's keys, or kNoIndex
+};
+
+struct Judgement {
+  std::vector<Cause> causes;  // of every alert that should be open, each once
+  // Keys that were never used: whether that is worth an alert depends on their age, which is not
+  // known. They are judged again once it is.
+  std::vector<std::int64_t> ages_needed;
+  Micros look_again = kNever;  // when the clock alone may change something
+};
+
+Judgement judge_alerts(const PoolFacts& facts, const OpenAlerts& open, const AlertLimits& limits,
+                       const AlertMoment& at);
+
+// How long the key has not been used, as far as that is known.
+Micros unused_since(const KeyFact& key) noexcept;
+
+}  // namespace keypool::core

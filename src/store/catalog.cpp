@@ -1,0 +1,91 @@
+#include "store/catalog.hpp"
+
+#include "core/error.hpp"
+#include "pg/guard.hpp"
+
+#include "pg/postgres.hpp"
+
+extern "C" {
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+}
+
+namespace keypool::store {
+
+namespace {
+
+Catalog cached = {};
+bool valid = false;
+std::uint64_t generation = 0;
+
+// Any of our tables, or everything: look again. That is rare, and cheap enough to do for each
+// committed key, which sends such a message too.
+void forget(Datum, Oid relation) {
+  const bool ours = relation == InvalidOid || relation == cached.api_keys ||
+                    relation == cached.providers || relation == cached.data_keys ||
+                    relation == cached.key_state;
+  if (ours) valid = false;
+}
+
+Oid owner_of(Oid relation) {
+  HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+  if (!HeapTupleIsValid(tuple)) return InvalidOid;
+  const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+  ReleaseSysCache(tuple);
+  return owner;
+}
+
+Catalog look_up() {
+  Catalog found = {};
+  const Oid schema = get_namespace_oid("keypool", true);
+  if (schema == InvalidOid) return found;
+  const auto relation = [schema](const char* name) { return get_relname_relid(name, schema); };
+  found.providers = relation("providers");
+  found.data_keys = relation("data_keys");
+  found.api_keys = relation("api_keys");
+  found.api_keys_pkey = relation("api_keys_pkey");
+  found.api_keys_mirrored = relation("api_keys_mirrored");
+  found.api_keys_user = relation("api_keys_user");
+  found.key_state = relation("key_state");
+  found.key_state_pkey = relation("key_state_pkey");
+  found.owner = owner_of(found.api_keys);
+  return found;
+}
+
+bool same(const Catalog& a, const Catalog& b) {
+  return a.owner == b.owner && a.providers == b.providers && a.data_keys == b.data_keys &&
+         a.api_keys == b.api_keys && a.api_keys_mirrored == b.api_keys_mirrored &&
+         a.api_keys_user == b.api_keys_user && a.api_keys_pkey == b.api_keys_pkey &&
+         a.key_state == b.key_state && a.key_state_pkey == b.key_state_pkey;
+}
+
+}  // namespace
+
+void install_catalog() { CacheRegisterRelcacheCallback(forget, Datum{0}); }
+
+const Catalog& catalog() {
+  if (valid) [[likely]]
+    return cached;
+  const Catalog found = pg::call([] { return look_up(); });
+  if (found.owner == InvalidOid) {
+    throw core::Error(core::ErrorCode::kNotReady,
+                      "the tables of pg_keypool are missing in this database", {},
+                      "Run CREATE EXTENSION pg_keypool.");
+  }
+  if (!same(found, cached)) ++generation;
+  cached = found;
+  valid = true;
+  return cached;
+}
+
+Oid known_api_keys() noexcept { return cached.api_keys; }
+
+std::uint64_t catalog_generation() {
+  catalog();
+  return generation;
+}
+
+}  // namespace keypool::store

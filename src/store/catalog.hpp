@@ -1,0 +1,37 @@
+// Which relations of this database are ours, by oid. Looked up once and forgotten when Postgres
+// says that one of them changed, as after DROP and CREATE EXTENSION.
+#pragma once
+
+#include <cstdint>
+
+#include "pg/postgres.hpp"
+
+namespace keypool::store {
+
+struct Catalog {
+  Oid owner;  // of the tables: whom C code acts as when it must run SQL text
+  Oid providers;
+  Oid data_keys;
+  Oid api_keys;
+  Oid api_keys_pkey;
+  Oid api_keys_mirrored;
+  Oid api_keys_user;
+  Oid key_state;
+  Oid key_state_pkey;
+};
+
+// _PG_init only: registers the callback that forgets.
+void install_catalog();
+
+// Throws kNotReady when the extension is not installed in this database.
+const Catalog& catalog();
+
+// The oid of keypool.api_keys as last looked up, InvalidOid if never: for callbacks that may not
+// look anything up.
+Oid known_api_keys() noexcept;
+
+// Moves whenever the catalog had to be looked up anew; what was cached from our tables before is
+// void then.
+std::uint64_t catalog_generation();
+
+}  // namespace keypool::store

@@ -1,0 +1,102 @@
+#include "store/no_key.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "core/unknown_provider.hpp"
+#include "pg/guard.hpp"
+#include "pg/lwlock.hpp"
+#include "store/shared_pool.hpp"
+
+#include "pg/postgres.hpp"
+
+namespace keypool::store {
+
+namespace {
+
+std::string counted_by_reason(const std::vector<Candidate>& candidates) {
+  std::map<std::string, int> counts;
+  for (const Candidate& candidate : candidates) ++counts[reason_of(candidate)];
+  std::string text = std::to_string(candidates.size()) +
+                     (candidates.size() == 1 ? " candidate: " : " candidates: ");
+  bool first = true;
+  for (const auto& [reason, count] : counts) {
+    if (!first) text += ", ";
+    first = false;
+    text += std::to_string(count) + " " + reason;
+  }
+  return text + ".";
+}
+
+std::string whose_keys(const PickRequest& request) {
+  std::string text = "There is no key";
+  if (!request.user.empty()) text += " of user \"" + std::string(request.user) + "\", none";
+  if (!request.organization.empty()) {
+    text += " of organization \"" + std::string(request.organization) + "\", and none";
+  }
+  return text + " of the system for this provider.";
+}
+
+std::string earliest_hint(core::Micros free_at) {
+  const core::Micros seconds = std::max<core::Micros>(1, (free_at - now()) / core::kSecond);
+  const std::string moment = pg::call([free_at] { return timestamptz_to_str(free_at); });
+  return "The earliest is free again at " + moment + ", in " + std::to_string(seconds) + " s.";
+}
+
+}  // namespace
+
+std::string reason_of(const Candidate& candidate) {
+  std::string text(core::describe(candidate.standing.blocked));
+  const bool has_cause = candidate.standing.blocked == core::Blocked::kCooling ||
+                         candidate.standing.blocked == core::Blocked::kUnhealthy;
+  if (has_cause && candidate.failure != core::FailureClass::kNone) {
+    text += " (" + std::string(core::name(candidate.failure)) + ")";
+  }
+  return text;
+}
+
+std::string explanation_of(const Candidate& candidate) {
+  const core::Micros free_at = candidate.standing.free_at;
+  if (free_at == core::kNever) return reason_of(candidate);
+  const std::string moment = pg::call([free_at] { return timestamptz_to_str(free_at); });
+  return reason_of(candidate) + " until " + moment;
+}
+
+core::Error no_key_available(const PickRequest& request, const std::vector<Candidate>& candidates) {
+  const std::string provider(request.provider);
+  const std::string message = "no key available for provider \"" + provider + "\"";
+  if (candidates.empty()) {
+    return {core::ErrorCode::kNoKeyAvailable, message, whose_keys(request),
+            "Add one with add_key('" + provider + "', …)."};
+  }
+  core::Micros free_at = core::kNever;
+  for (const Candidate& candidate : candidates) {
+    free_at = std::min(free_at, candidate.standing.free_at);
+  }
+  return {core::ErrorCode::kNoKeyAvailable, message, counted_by_reason(candidates),
+          free_at == core::kNever
+              ? "None frees itself with time: explain_pick shows each key, rotate_key or check_key "
+                "brings one back, add_key adds one."
+              : earliest_hint(free_at)};
+}
+
+core::Error unknown_provider(core::Database& database, std::string_view asked) {
+  std::vector<std::string> known;
+  {
+    const pg::SharedGuard guard(pool_lock());
+    for (std::uint32_t i = 0; i < core::kMaxProviders; ++i) {
+      const core::ProviderConfig& config = pool().provider(i).config;
+      if (config.database == database.oid.load()) known.emplace_back(config.name_view());
+    }
+  }
+  return core::unknown_provider(asked, known);
+}
+
+core::Error leases_full() {
+  return {core::ErrorCode::kConfigurationLimit, "too many leases are in flight",
+          std::to_string(pool().leases().size()) + " leases are held and none has expired.",
+          "Settle leases with release_key when their request is over, lower "
+          "keypool.lease_timeout, or raise keypool.max_leases and restart the server."};
+}
+
+}  // namespace keypool::store

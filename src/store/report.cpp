@@ -1,0 +1,134 @@
+#include "store/report.hpp"
+
+#include <mutex>
+#include <string>
+
+#include "core/error.hpp"
+#include "core/selection.hpp"
+#include "pg/lwlock.hpp"
+#include "store/shared_pool.hpp"
+#include "store/worker_board.hpp"
+
+#include "pg/postgres.hpp"
+
+namespace keypool::store {
+
+namespace {
+
+// How much one answer moves the mean latency.
+constexpr float kLatencyWeight = 0.2f;
+
+// Finds the key and calls change(slot, provider) with everything locked that guards it, then ranks
+// the key anew. False: it is not in the pool.
+template <typename Change>
+bool with_slot(std::uint32_t database, std::int64_t key_id, Change change) {
+  const core::Moment at = moment();
+  const pg::SharedGuard guard(pool_lock());
+  core::Pool& all = pool();
+  const std::uint32_t index = all.find_slot(database, key_id);
+  if (index == core::kNone) return false;
+  core::Slot& slot = all.slot(index);
+  core::Group& group = all.group(slot.group);
+  core::Provider& provider = all.provider(group.provider);
+  const std::lock_guard lock(group.lock);
+  change(slot, provider, at);
+  slot.dirty = true;
+  core::rerank(all, group, provider, index, at);
+  return true;
+}
+
+template <typename Change>
+bool change_slot(core::Database& database, std::int64_t key_id, Change change) {
+  const bool found = with_slot(database.oid.load(), key_id, change);
+  if (found) note_dirty(database);
+  return found;
+}
+
+void note_latency(core::Slot& slot, core::Provider& provider, double milliseconds) {
+  if (milliseconds < 0) return;
+  const auto sample = static_cast<float>(milliseconds);
+  float& mean = slot.usage.latency_ms;
+  mean = mean <= 0 ? sample : mean + kLatencyWeight * (sample - mean);
+  const std::lock_guard lock(provider.lock);
+  provider.health.latency.add(milliseconds);
+}
+
+// A remaining count of zero is believed, with its reset; a remaining count above it frees nothing.
+void note_limits(core::Slot& slot, const core::RateLimits& limits, core::Micros now) {
+  if (limits.remaining_requests == 0 && limits.reset_requests_at) {
+    core::note_exhausted(slot, *limits.reset_requests_at, now);
+  }
+  if (limits.remaining_tokens == 0 && limits.reset_tokens_at) {
+    core::note_exhausted(slot, *limits.reset_tokens_at, now);
+  }
+}
+
+}  // namespace
+
+void note_dirty(core::Database& database) noexcept {
+  if (database.dirty.load(std::memory_order_relaxed)) return;
+  if (!database.dirty.exchange(true)) wake_worker(database.oid.load(std::memory_order_relaxed));
+}
+
+bool report_failure(core::Database& database, std::int64_t key_id, const core::Failure& failure) {
+  return change_slot(
+      database, key_id, [&](core::Slot& slot, core::Provider& provider, const core::Moment& at) {
+        const bool blamed = core::note_failure(slot, provider, failure, at.now, at.random);
+        ++slot.usage.requests;
+        slot.usage.errors += blamed ? 1 : 0;
+        slot.usage.recent.add(at.now, blamed);
+      });
+}
+
+bool report_success(core::Database& database, std::int64_t key_id, double latency_ms,
+                    const core::RateLimits& limits) {
+  return change_slot(database, key_id,
+                     [&](core::Slot& slot, core::Provider& provider, const core::Moment& at) {
+                       core::note_success(slot, provider, at.now);
+                       ++slot.usage.requests;
+                       slot.usage.recent.add(at.now, false);
+                       note_latency(slot, provider, latency_ms);
+                       note_limits(slot, limits, at.now);
+                     });
+}
+
+bool report_check(core::Database& database, std::int64_t key_id, const core::Failure& failure,
+                  double latency_ms) {
+  return change_slot(database, key_id,
+                     [&](core::Slot& slot, core::Provider& provider, const core::Moment& at) {
+                       slot.usage.last_checked_at = at.now;
+                       if (failure.kind == core::FailureClass::kNone) {
+                         core::note_check_passed(slot, provider, at.now);
+                         note_latency(slot, provider, latency_ms);
+                       } else {
+                         core::note_failure(slot, provider, failure, at.now, at.random);
+                       }
+                     });
+}
+
+void release_lease(core::Database& database, std::int64_t lease_id, bool unused) {
+  const auto lease = pool().leases().take(lease_id, database.oid.load());
+  if (!lease) {
+    throw core::Error(core::ErrorCode::kLeaseUnknown,
+                      "lease " + std::to_string(lease_id) + " is not known",
+                      "It was settled or released before, or keypool.lease_timeout has passed.");
+  }
+  change_slot(database, lease->key_id, [&](core::Slot& slot, core::Provider&, const core::Moment&) {
+    core::return_lease(slot, *lease, unused);
+  });
+}
+
+std::uint32_t expire_leases() {
+  std::uint32_t freed = 0;
+  std::uint32_t from = 0;
+  while (const auto lease = pool().leases().take_expired(from, now())) {
+    with_slot(lease->database, lease->key_id,
+              [&](core::Slot& slot, core::Provider&, const core::Moment&) {
+                core::return_lease(slot, *lease, false);
+              });
+    ++freed;
+  }
+  return freed;
+}
+
+}  // namespace keypool::store

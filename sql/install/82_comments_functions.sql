@@ -8,13 +8,13 @@ IS 'Stores a key, encrypted; returns its id. Owner: user, else organization, els
 COMMENT ON FUNCTION @extschema@.rotate_key(bigint, text)
 IS 'Replaces the secret of a key in place and clears its health and cooldown.';
 COMMENT ON FUNCTION @extschema@.revoke_key(bigint, text)
-IS 'Takes a key out of use at COMMIT and destroys its secret; the row stays for joins.';
+IS 'Takes a key out of use at COMMIT and destroys its secret; the row stays. Again: only a NOTICE.';
 COMMENT ON FUNCTION @extschema@.import_keys(jsonb)
 IS 'Imports a providers/global document. May be repeated; one bad key does not stop the rest.';
 COMMENT ON FUNCTION @extschema@.import_env_keys()
 IS 'Imports the keys in the server''s environment: OPENAI_API_KEY, OPENAI_API_KEY_1 and so on.';
 COMMENT ON FUNCTION @extschema@.resolve_key(text)
-IS 'Id of the stored key with this secret; NULL when there is none.';
+IS 'Id of the stored key with this secret: the system''s first, then the oldest. NULL: there is none.';
 COMMENT ON FUNCTION @extschema@.validate_key(text, text)
 IS 'Checks the format of a key. Sends nothing, stores nothing.';
 COMMENT ON FUNCTION @extschema@.check_key(bigint)

@@ -1,0 +1,58 @@
+// The trigger on keypool.api_keys and keypool.providers that marks the transaction, so that its
+// commit makes every session look again (store/coherence.hpp).
+#include "core/error.hpp"
+#include "pg/entry.hpp"
+#include "store/coherence.hpp"
+#include "store/columns.hpp"
+#include "store/catalog.hpp"
+
+#include "pg/postgres.hpp"
+
+extern "C" {
+#include "commands/trigger.h"
+#include "utils/rel.h"
+}
+
+namespace keypool::api {
+
+namespace {
+
+void mark_owner_of(HeapTuple tuple, TupleDesc description) {
+  const pg::NullableValue user = pg::call([tuple, description] {
+    pg::NullableValue value = {};
+    value.datum = heap_getattr(tuple, store::api_key_column::kUserId, description, &value.is_null);
+    return value;
+  });
+  if (user.is_null) {
+    store::mark_mirrored_changed();
+  } else {
+    store::mark_user_changed(pg::varlena_view(user.datum));
+  }
+}
+
+Datum keys_changed(const pg::Args& args) {
+  if (!CALLED_AS_TRIGGER(args.call_info())) {
+    throw core::Error(core::ErrorCode::kInvalidArgument,
+                      "keypool.keys_changed can only be called as a trigger");
+  }
+  const auto* trigger = reinterpret_cast<TriggerData*>(args.call_info()->context);
+  Relation relation = trigger->tg_relation;
+  if (!TRIGGER_FIRED_FOR_ROW(trigger->tg_event)) {
+    store::mark_all_changed();
+  } else if (RelationGetRelid(relation) != store::catalog().api_keys) {
+    store::mark_mirrored_changed();
+  } else {
+    mark_owner_of(trigger->tg_trigtuple, RelationGetDescr(relation));
+    // The guard allows no change of owner; a superuser who disables it must not confuse the pool.
+    if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event)) {
+      mark_owner_of(trigger->tg_newtuple, RelationGetDescr(relation));
+    }
+  }
+  return Datum{0};
+}
+
+}  // namespace
+
+KEYPOOL_FUNCTION(keys_changed, keys_changed);
+
+}  // namespace keypool::api

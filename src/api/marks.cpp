@@ -1,0 +1,113 @@
+// mark_key_error, mark_key_success: what the application saw when it used a key.
+#include <optional>
+#include <vector>
+
+#include "core/answer.hpp"
+#include "core/error.hpp"
+#include "core/json_value.hpp"
+#include "pg/entry.hpp"
+#include "store/coherence.hpp"
+#include "store/loader.hpp"
+#include "store/report.hpp"
+#include "store/shared_pool.hpp"
+
+#include "pg/postgres.hpp"
+
+namespace keypool::api {
+
+namespace {
+
+// Headers as an application holds them: an object of texts or numbers, or of lists of these.
+class Headers {
+ public:
+  explicit Headers(std::optional<pg::Json> document) {
+    if (!document) return;
+    auto parsed = core::parse_json(document->text, 4);
+    if (!parsed || !parsed->is(core::JsonValue::Kind::kObject)) {
+      throw core::Error(core::ErrorCode::kInvalidArgument, "headers must be a JSON object", {},
+                        "Pass the answer's headers as {\"retry-after\": \"30\", …}.");
+    }
+    root_ = std::move(*parsed);
+    for (std::size_t i = 0; i < root_.names.size(); ++i) add(root_.names[i], root_.items[i]);
+  }
+  std::span<const core::HeaderField> fields() const { return fields_; }
+
+ private:
+  void add(std::string_view name, const core::JsonValue& value) {
+    if (value.is(core::JsonValue::Kind::kString) || value.is(core::JsonValue::Kind::kNumber)) {
+      fields_.push_back({name, value.text});
+    } else if (value.is(core::JsonValue::Kind::kArray)) {
+      for (const core::JsonValue& item : value.items) add(name, item);
+    }
+  }
+
+  core::JsonValue root_;
+  std::vector<core::HeaderField> fields_;
+};
+
+// Brings the key into the pool. False: it is revoked, and what became of it no longer matters.
+bool is_known(core::Database& database, std::int64_t key_id) {
+  switch (store::load_key(database, key_id)) {
+    case store::KeyPresence::kLoaded:
+      return true;
+    case store::KeyPresence::kRevoked:
+      return false;
+    case store::KeyPresence::kMissing:
+      break;
+  }
+  throw core::Error(core::ErrorCode::kUndefinedKey, "there is no key " + std::to_string(key_id), {},
+                    "keypool.api_keys_overview lists the keys.");
+}
+
+// mark_key_error(key_id, error_type, http_status, retry_after, headers, message, model) → class
+Datum mark_key_error(const pg::Args& args) {
+  const auto key_id = args.get<std::int64_t>(0);
+  const Headers headers(args.optional<pg::Json>(4));
+  const core::Answer answer = {.http_status = args.optional<std::int32_t>(2).value_or(0),
+                               .error_type = args.optional<std::string_view>(1).value_or(""),
+                               .body = args.optional<std::string_view>(5).value_or(""),
+                               .headers = headers.fields(),
+                               .known_secret = {}};
+  const core::Micros now = store::now();
+  const core::Verdict verdict = core::classify(answer, now);
+
+  core::Failure failure = {.kind = verdict.failure,
+                           .retry_at = verdict.retry_at.value_or(0),
+                           .for_model = verdict.for_model,
+                           .http_status = static_cast<std::uint16_t>(answer.http_status),
+                           .code = verdict.code};
+  if (const auto wait = args.optional<pg::Duration>(3)) {
+    failure.retry_at = core::bounded_deadline(now, wait->value);
+  }
+  if (const auto model = args.optional<std::string_view>(6))
+    failure.model = core::text_hash(*model);
+
+  store::catch_up();
+  core::Database& database = store::current_database();
+  const bool reported = store::report_failure(database, key_id, failure);
+  if (!reported && is_known(database, key_id)) store::report_failure(database, key_id, failure);
+  return pg::to_datum(core::name(verdict.failure));
+}
+
+// mark_key_success(key_id, latency_ms, headers)
+Datum mark_key_success(const pg::Args& args) {
+  const auto key_id = args.get<std::int64_t>(0);
+  const double latency = args.optional<std::int32_t>(1).value_or(-1);
+  const Headers headers(args.optional<pg::Json>(2));
+  const core::RateLimits limits = core::read_rate_limits(headers.fields(), store::now());
+
+  store::catch_up();
+  core::Database& database = store::current_database();
+  const bool reported = store::report_success(database, key_id, latency, limits);
+  if (!reported && is_known(database, key_id)) {
+    store::report_success(database, key_id, latency, limits);
+  }
+  return Datum{0};
+}
+
+}  // namespace
+
+KEYPOOL_FUNCTION(mark_key_error, mark_key_error);
+KEYPOOL_FUNCTION(mark_key_success, mark_key_success);
+
+}  // namespace keypool::api

@@ -1,0 +1,91 @@
+// pick_key, acquire_key, release_key: the choice, decrypted for the caller.
+#include <cinttypes>
+#include <optional>
+
+#include "core/error.hpp"
+#include "pg/entry.hpp"
+#include "pg/result.hpp"
+#include "pg/settings.hpp"
+#include "store/key_base_url.hpp"
+#include "api/pick_arguments.hpp"
+#include "store/pick.hpp"
+#include "store/report.hpp"
+#include "store/shared_pool.hpp"
+
+#include "pg/postgres.hpp"
+
+namespace keypool::api {
+
+namespace {
+
+// keypool.log_level_picks: off by default, because a line costs more than the pick.
+void log_pick(const store::Picked& picked) {
+  const auto level = static_cast<pg::PickLog>(pg::settings().log_level_picks);
+  if (level == pg::PickLog::kOff) [[likely]]
+    return;
+  pg::call([&picked, level] {
+    ereport(level == pg::PickLog::kLog ? LOG : DEBUG1,
+            (errmsg("picked key %" PRId64 " of provider \"%.*s\"", picked.key_id,
+                    picked.provider.name_size, picked.provider.name.data()),
+             errhidestmt(true)));
+  });
+}
+
+// pick_key(provider, user_id, organization_id, model, region) → secret
+Datum pick_key(const pg::Args& args) {
+  store::PickRequest request;
+  request.provider = args.get<std::string_view>(0);
+  request.user = args.optional<std::string_view>(1).value_or("");
+  request.organization = args.optional<std::string_view>(2).value_or("");
+  request.wish.model = args.optional<std::string_view>(3).value_or("");
+  const auto region = args.optional<std::string_view>(4);
+  if (region) request.wish.region = core::text_hash(*region);
+
+  store::Picked picked;
+  store::pick(request, picked);
+  const core::Secret secret = store::open_picked(picked, request);
+  log_pick(picked);
+  return pg::to_datum(secret.view());
+}
+
+std::string base_url_of(const store::Picked& picked) {
+  if (picked.has_base_url) return store::key_base_url(picked.key_id);
+  return std::string(picked.provider.base_url_view());
+}
+
+// acquire_key(…) → (lease_id, key_id, key_name, provider, key_source, strategy, secret, base_url)
+Datum acquire_key(const pg::Args& args) {
+  const PickArguments arguments(args);
+  store::PickRequest request = arguments.request();
+  request.wish.lease = true;
+
+  store::Picked picked;
+  store::pick(request, picked);
+  try {
+    const core::Secret secret = store::open_picked(picked, request);
+    const std::string base_url = base_url_of(picked);
+    log_pick(picked);
+    return pg::record(args, picked.lease_id, picked.key_id, picked.key_name(),
+                      picked.provider.name_view(), core::name(picked.kind),
+                      core::name(picked.strategy), secret.view(),
+                      base_url.empty() ? std::nullopt : std::optional<std::string>(base_url));
+  } catch (...) {
+    // The caller never learns of the lease: it must not hold capacity until it expires.
+    store::release_lease(store::current_database(), picked.lease_id, true);
+    throw;
+  }
+}
+
+// release_key(lease_id)
+Datum release_key(const pg::Args& args) {
+  store::release_lease(store::current_database(), args.get<std::int64_t>(0), true);
+  return Datum{0};
+}
+
+}  // namespace
+
+KEYPOOL_FUNCTION(pick_key, pick_key);
+KEYPOOL_FUNCTION(acquire_key, acquire_key);
+KEYPOOL_FUNCTION(release_key, release_key);
+
+}  // namespace keypool::api

@@ -1,0 +1,79 @@
+// Keeps keypool.alerts true: one open row for each cause that lasts (core/alert_rules.hpp).
+//
+// A duty of the worker. Judges at most once a second while something happens, and otherwise when
+// the clock alone may change the judgement; an idle database is left alone. What is open stands in
+// the table and nowhere else, so that a new worker goes on where the last one ended.
+//
+// The pool is copied under its lock first; tables are read and written in short transactions after.
+// A failure is noted for keypool.worker_status and tried again with growing pauses.
+#pragma once
+
+#include <cstdint>
+#include <unordered_set>
+#include <vector>
+
+#include "core/alert_rules.hpp"
+#include "core/pool.hpp"
+#include "worker/alert_facts.hpp"
+#include "worker/alert_table.hpp"
+
+namespace keypool::worker {
+
+class AlertKeeper {
+ public:
+  AlertKeeper(core::Database& database, core::Micros now)
+      : database_(database), watching_since_(now) {}
+
+  // Keys of this database are in use.
+  void note_news() noexcept { news_ = true; }
+
+  core::Micros next_due(core::Micros now) const noexcept;
+  void run(core::Micros now);
+
+ private:
+  static constexpr core::Micros kPause = core::kSecond;
+  static constexpr core::Micros kLongestPause = core::kMinute;
+  // Judging takes this share of the time at most, however many keys there are.
+  static constexpr core::Micros kShare = 20;
+  // How often alerts that last are marked as seen, and compared with the table.
+  static constexpr core::Micros kRefresh = 10 * core::kMinute;
+  // Rows written in one transaction; the rest has its turn a pause later.
+  static constexpr std::size_t kRowsAtOnce = 1000;
+
+  struct Changes {
+    std::vector<core::Cause> raised;
+    std::vector<std::int64_t> cleared;
+    bool all = true;  // false: there are more
+  };
+
+  bool look(core::Micros now);
+  bool catch_up(core::Micros now);
+  bool view(core::Micros now);
+  bool judge(core::Micros now);
+  bool write(const Changes& changes, core::Micros now);
+  Changes changes() const;
+  std::uint64_t epoch() const noexcept;
+
+  core::Database& database_;
+  core::Micros watching_since_;
+
+  // What the last run found.
+  bool caught_up_ = false;
+  std::uint64_t epoch_ = 0;
+  core::AlertLimits limits_;
+  core::OpenAlerts open_;  // as the table has them
+  PoolView view_;
+  core::Judgement judgement_;
+  // Of what the pool does not know, as read since the last commit that changed keys.
+  KeyAges ages_;
+  std::unordered_set<std::int64_t> absent_;
+  std::vector<std::pair<std::string, core::OwnerFact>> stored_keys_;
+
+  bool news_ = true;
+  core::Micros look_again_ = core::kNever;
+  core::Micros refresh_at_ = core::kNever;
+  core::Micros not_before_ = 0;
+  core::Micros retry_pause_ = kPause;
+};
+
+}  // namespace keypool::worker

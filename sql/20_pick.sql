@@ -119,8 +119,8 @@ SELECT pg_temp.picks(1, 'openai', 'u8');
 UPDATE keypool.api_keys SET expires_at = now() + '1 hour' WHERE id = :id;
 SELECT pg_temp.picks(1, 'openai', 'u8');
 -- Its time runs out without anybody touching it.
-UPDATE keypool.api_keys SET expires_at = clock_timestamp() + '0.3 s' WHERE id = :id;
-SELECT pg_temp.picks(1, 'openai', 'u8'), pg_sleep(0.4), pg_temp.picks(1, 'openai', 'u8');
+UPDATE keypool.api_keys SET expires_at = clock_timestamp() + '1 s' WHERE id = :id;
+SELECT pg_temp.picks(1, 'openai', 'u8'), pg_sleep(1.1), pg_temp.picks(1, 'openai', 'u8');
 UPDATE keypool.api_keys SET expires_at = NULL WHERE id = :id;
 SELECT rotate_key(:id, pg_temp.key('new2'));
 SELECT pg_temp.picks(1, 'openai', 'u8');

@@ -75,20 +75,23 @@ SELECT revoke_key(4);
 
 -- least_busy: fewest leases in flight; what is given back counts no more.
 CREATE TEMP TABLE held (lease_id bigint, key_id bigint);
-CREATE FUNCTION pg_temp.hold(times int) RETURNS text LANGUAGE sql AS $$
-  WITH taken AS (
-    INSERT INTO held
-    SELECT a.lease_id, a.key_id
-    FROM generate_series(1, times) AS n, LATERAL (SELECT n) AS once, acquire_key('openai', 'busy') AS a
-    RETURNING key_id)
-  SELECT string_agg(key_id::text, ' ' ORDER BY key_id) FROM taken
-$$;
+CREATE FUNCTION pg_temp.hold(times int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  names text = '';
+BEGIN
+  FOR n IN 1 .. times LOOP
+    WITH taken AS (INSERT INTO held SELECT a.lease_id, a.key_id
+                   FROM acquire_key('openai', 'busy') AS a RETURNING held.key_id)
+    SELECT names || ' ' || t.key_id INTO names FROM taken AS t;
+  END LOOP;
+  RETURN names;
+END $$;
 SELECT pg_temp.use_strategy('least_busy');
 SELECT add_key('openai', pg_temp.key('bus1'), user_id => 'busy'),
        add_key('openai', pg_temp.key('bus2'), user_id => 'busy'),
        add_key('openai', pg_temp.key('bus3'), user_id => 'busy');
 SELECT pg_temp.hold(6);
-DELETE FROM held WHERE release_key(lease_id)::text = '' AND key_id = 6;
+SELECT release_key(lease_id) FROM held WHERE key_id = 6;
 SELECT pg_temp.hold(2);
 -- A pick without a lease makes nobody busy.
 SELECT pg_temp.picks(10, 'openai', 'busy') <> '';
@@ -160,16 +163,16 @@ WHERE tail <> '';
 UPDATE keypool.providers SET strategy = NULL, rotation_interval = '0' WHERE name = 'openai';
 ALTER SYSTEM SET keypool.default_strategy = 'single';
 SELECT pg_reload_conf();
-SELECT pg_sleep(0.3);
+SELECT pg_sleep(1);
 SHOW keypool.default_strategy;
 SELECT pg_temp.picks(4, 'openai', 'fast');
 ALTER SYSTEM SET keypool.default_strategy = 'lowest_latency';
 SELECT pg_reload_conf();
-SELECT pg_sleep(0.3);
+SELECT pg_sleep(1);
 SELECT pg_temp.picks(3, 'openai', 'fast');
 ALTER SYSTEM RESET keypool.default_strategy;
 SELECT pg_reload_conf();
-SELECT pg_sleep(0.3);
+SELECT pg_sleep(1);
 SELECT tail, count(*)
 FROM regexp_split_to_table(pg_temp.picks(30, 'openai', 'fast'), ' ') AS tail
 GROUP BY tail ORDER BY tail;

@@ -103,6 +103,7 @@ class Copier {
   void keep(const core::KeyFact& key, core::OwnerFact& owner) {
     const bool watched = watched_.contains(key.key_id);
     if (watched) view_.watched_seen.insert(key.key_id);
+    if (key.requests > key.errors) view_.facts.providers[owner.provider].answered = true;
     const bool troubled = key.state == core::KeyState::kUnhealthy || key.errors != 0;
     if (watched || troubled || owner.kind != core::OwnerKind::kUser) owner.keys.push_back(key);
   }

@@ -61,6 +61,7 @@ struct Prober::Check {
   std::string url;
   core::Secret secret;      // from its opening until its answer
   core::Secret credential;  // from its opening until it is sent
+  bool arrived = false;     // at the host
 };
 
 Prober::Prober() : line_(transport_.places()) { rounds_[kClock]; }
@@ -175,10 +176,13 @@ void Prober::enlist(Round& round, WatchedKey key, core::Micros now) {
                                in_use ? std::move(plan.objection) : "", now));
 }
 
-// Opens the secrets of those whose turn it is, and sends them off when the transaction is over.
 void Prober::start_checks(core::Micros now) {
-  const std::vector<std::uint64_t> tickets = line_.take();
-  if (tickets.empty()) return;
+  // Again, as those that cannot be opened make way for the next at once.
+  for (auto tickets = line_.take(); !tickets.empty(); tickets = line_.take()) start(tickets, now);
+}
+
+// Opens the secrets, and sends them off when the transaction is over.
+void Prober::start(const std::vector<std::uint64_t>& tickets, core::Micros now) {
   std::unordered_map<std::uint64_t, core::Error> failures;
   const auto problem = pg::run_transaction([&] {
     for (const std::uint64_t ticket : tickets) {
@@ -197,7 +201,7 @@ void Prober::start_checks(core::Micros now) {
       failures.emplace(ticket, core::Error(core::ErrorCode::kInternal, problem->message));
     const auto failure = failures.find(ticket);
     if (failure != failures.end()) {
-      line_.finished(check.url);
+      line_.finished(check.url, false);
       conclude(ticket, unopened(check.key.id, failure->second, now), now);
       continue;
     }
@@ -210,7 +214,11 @@ void Prober::start_checks(core::Micros now) {
 
 void Prober::take_answers(core::Micros now) {
   const Transport::Progress progress = transport_.advance();
-  for (const std::uint64_t ticket : progress.connected) line_.reached(checks_.at(ticket).url);
+  for (const std::uint64_t ticket : progress.connected) {
+    Check& check = checks_.at(ticket);
+    // Told again when a kept connection turned out to be closed.
+    if (!std::exchange(check.arrived, true)) line_.arrived(check.url);
+  }
   for (const HttpAnswer& answer : progress.answers) {
     const Check& check = checks_.at(answer.ticket);
     const std::string url = check.url;
@@ -219,7 +227,7 @@ void Prober::take_answers(core::Micros now) {
         conclude(waiting, judge_check(checks_.at(waiting).key.id, answer, {}, now), now);
       }
     }
-    line_.finished(url);
+    line_.finished(url, check.arrived);
     conclude(answer.ticket, judge_check(check.key.id, answer, check.secret.view(), now), now);
   }
 }

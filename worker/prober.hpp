@@ -53,6 +53,7 @@ class Prober {
   void read_page(Round& round, core::Micros now);
   void enlist(Round& round, WatchedKey key, core::Micros now);
   void start_checks(core::Micros now);
+  void start(const std::vector<std::uint64_t>& tickets, core::Micros now);
   void take_answers(core::Micros now);
   void conclude(std::uint64_t ticket, CheckOutcome outcome, core::Micros now);
   void record(core::Micros now);

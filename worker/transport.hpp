@@ -33,7 +33,7 @@ inline constexpr std::size_t kLongestHeaders = 64 * 1024;
 struct HttpRequest {
   std::string url;                   // http or https; never holds a credential
   std::vector<std::string> headers;  // "name: value"
-  core::Secret credential;  // the header line that is secret, NUL-terminated; wiped when sent
+  core::Secret credential;  // the header line that is secret, NUL-terminated; wiped at the end
   int timeout_ms = 0;       // for all of it, from name to last byte
 };
 

@@ -15,8 +15,8 @@ void WaitingLine::add(const std::string& url, std::uint64_t ticket, bool urgent)
 
 bool WaitingLine::may_start(const Lane& lane) const noexcept {
   if (lane.waiting.empty() || active_ >= places_) return false;
-  if (!lane.reached) return lane.active < kScouts;
-  return lane.active < places_ - active_;
+  const std::size_t most_on_the_way = lane.reached ? kMostOnTheWay : kScouts;
+  return lane.on_the_way < most_on_the_way && lane.active < places_ - active_;
 }
 
 std::vector<std::uint64_t> WaitingLine::take() {
@@ -29,6 +29,7 @@ std::vector<std::uint64_t> WaitingLine::take() {
       tickets.push_back(lane.waiting.front());
       lane.waiting.pop_front();
       ++lane.active;
+      ++lane.on_the_way;
       ++active_;
       progress = true;
     }
@@ -36,9 +37,11 @@ std::vector<std::uint64_t> WaitingLine::take() {
   return tickets;
 }
 
-void WaitingLine::reached(const std::string& url) {
+void WaitingLine::arrived(const std::string& url) {
   const auto found = lanes_.find(url);
-  if (found != lanes_.end()) found->second.reached = true;
+  if (found == lanes_.end()) return;
+  --found->second.on_the_way;
+  found->second.reached = true;
 }
 
 bool WaitingLine::was_reached(const std::string& url) const {
@@ -46,9 +49,10 @@ bool WaitingLine::was_reached(const std::string& url) const {
   return found != lanes_.end() && found->second.reached;
 }
 
-void WaitingLine::finished(const std::string& url) {
+void WaitingLine::finished(const std::string& url, bool arrived) {
   const auto found = lanes_.find(url);
   if (found == lanes_.end()) return;
+  if (!arrived) --found->second.on_the_way;
   --found->second.active;
   --active_;
   if (found->second.active == 0 && found->second.waiting.empty()) lanes_.erase(found);

@@ -10,6 +10,7 @@
 #include "api/key_write.hpp"
 #include "core/environment.hpp"
 #include "core/import_document.hpp"
+#include "core/scrub.hpp"
 #include "pg/entry.hpp"
 #include "pg/money.hpp"
 #include "pg/owner.hpp"
@@ -79,7 +80,7 @@ void note(std::vector<std::string>& paths, std::string path, const std::optional
 std::vector<std::string> without_effect(const core::ImportDocument& document) {
   std::vector<std::string> paths = document.ignored;
   for (const core::ImportedProvider& provider : document.providers) {
-    const std::string path = "providers." + provider.name;
+    const std::string path = "providers." + core::scrub(provider.name);
     if (!provider.models.empty()) paths.push_back(path + ".models");
     note(paths, path + ".rotation.fallback_enabled", provider.rotation.fallback_enabled);
   }

@@ -45,6 +45,21 @@ class Headers {
   std::vector<core::HeaderField> fields_;
 };
 
+// 0: there was no answer, as without the argument.
+int http_status(const pg::Args& args, int position) {
+  const std::int32_t status = args.optional<std::int32_t>(position).value_or(0);
+  if (status >= 0 && status <= 999) return status;
+  throw core::Error(core::ErrorCode::kInvalidArgument, "http_status must be between 0 and 999");
+}
+
+// Milliseconds; -1: not measured.
+double latency(const pg::Args& args, int position) {
+  const auto given = args.optional<std::int32_t>(position);
+  if (!given) return -1;
+  if (*given >= 0) return *given;
+  throw core::Error(core::ErrorCode::kInvalidArgument, "latency_ms must not be negative");
+}
+
 // Brings the key into the pool. False: it is revoked, and what became of it no longer matters.
 bool is_known(core::Database& database, std::int64_t key_id) {
   switch (store::load_key(database, key_id)) {
@@ -63,7 +78,7 @@ bool is_known(core::Database& database, std::int64_t key_id) {
 Datum mark_key_error(const pg::Args& args) {
   const auto key_id = args.get<std::int64_t>(0);
   const Headers headers(args.optional<pg::Json>(4));
-  const core::Answer answer = {.http_status = args.optional<std::int32_t>(2).value_or(0),
+  const core::Answer answer = {.http_status = http_status(args, 2),
                                .error_type = args.optional<std::string_view>(1).value_or(""),
                                .body = args.optional<std::string_view>(5).value_or(""),
                                .headers = headers.fields(),
@@ -92,15 +107,15 @@ Datum mark_key_error(const pg::Args& args) {
 // mark_key_success(key_id, latency_ms, headers)
 Datum mark_key_success(const pg::Args& args) {
   const auto key_id = args.get<std::int64_t>(0);
-  const double latency = args.optional<std::int32_t>(1).value_or(-1);
+  const double latency_ms = latency(args, 1);
   const Headers headers(args.optional<pg::Json>(2));
   const core::RateLimits limits = core::read_rate_limits(headers.fields(), store::now());
 
   store::catch_up();
   core::Database& database = store::current_database();
-  const bool reported = store::report_success(database, key_id, latency, limits);
+  const bool reported = store::report_success(database, key_id, latency_ms, limits);
   if (!reported && is_known(database, key_id)) {
-    store::report_success(database, key_id, latency, limits);
+    store::report_success(database, key_id, latency_ms, limits);
   }
   return Datum{0};
 }

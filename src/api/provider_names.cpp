@@ -1,11 +1,10 @@
 #include "api/provider_names.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/ascii.hpp"
-#include "core/error.hpp"
-#include "core/near_names.hpp"
-#include "core/scrub.hpp"
+#include "core/unknown_provider.hpp"
 #include "pg/owner.hpp"
 #include "pg/spi.hpp"
 #include "store/catalog.hpp"
@@ -16,32 +15,14 @@ namespace keypool::api {
 
 namespace {
 
-constexpr std::size_t kMostShown = 64;
-
-std::string joined(const std::vector<std::string>& names, const char* between) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : between) + name;
-  return text;
-}
-
-// The name is scrubbed: whoever swaps the two arguments of add_key has put the secret there.
-[[noreturn]] void refuse_unknown(std::string_view wanted,
-                                 const std::vector<ProviderFormat>& providers) {
+core::Error unknown(std::string_view wanted, const std::vector<ProviderFormat>& providers) {
   std::vector<std::string> known;
-  std::vector<std::string> spellings;
+  std::vector<std::string> aliases;
   for (const ProviderFormat& provider : providers) {
     known.push_back(provider.name);
-    spellings.push_back(provider.name);
-    spellings.insert(spellings.end(), provider.aliases.begin(), provider.aliases.end());
+    aliases.insert(aliases.end(), provider.aliases.begin(), provider.aliases.end());
   }
-  std::string shown = core::scrub(wanted);
-  core::cut_utf8(shown, kMostShown);
-  const auto near = core::near_names(wanted, spellings);
-  const std::string hint = near.empty()
-                               ? "A provider that is not known yet is one row of keypool.providers."
-                               : "Perhaps you meant " + joined(near, " or ") + ".";
-  throw core::Error(core::ErrorCode::kUnknownProvider, "unknown provider \"" + shown + "\"",
-                    "Known providers are: " + joined(known, ", ") + ".", hint);
+  return core::unknown_provider(wanted, std::move(known), aliases);
 }
 
 }  // namespace
@@ -71,7 +52,7 @@ const ProviderFormat& ProviderNames::find(std::string_view name) const {
   for (const ProviderFormat& provider : providers_) {
     if (std::any_of(provider.aliases.begin(), provider.aliases.end(), is_meant)) return provider;
   }
-  refuse_unknown(name, providers_);
+  throw unknown(name, providers_);
 }
 
 }  // namespace keypool::api

@@ -107,15 +107,14 @@ class Judge {
   void judge_provider(std::size_t index) {
     const ProviderFact& provider = facts_.providers[index];
     if (!provider.enabled || provider.keys == 0) return;
-    const bool resting = provider.backoff_until > at_.now;
-    const bool troubled = provider.outage || provider.backoff != 0;
     const Micros over_at = provider.backoff_until + limits_.silence;
+    const bool over = at_.now >= over_at;
     Strength strength = Strength::kNone;
-    if (provider.outage ? resting : provider.backoff_until - at_.now >= kBrief) {
+    if ((provider.outage && !over) || provider.backoff_until - at_.now >= kBrief) {
       strength = Strength::kRaises;
-    } else if (troubled && at_.now < over_at) {
+    } else if (provider.backoff != 0 && !over) {
       strength = Strength::kKeeps;
-    } else if (!provider.answered && remembers_nothing()) {
+    } else if (provider.backoff_until == 0 && !provider.answered && remembers_nothing()) {
       strength = Strength::kKeeps;
     }
     const Severity severity = provider.outage ? Severity::kCritical : Severity::kWarning;

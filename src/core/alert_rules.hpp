@@ -56,10 +56,10 @@ struct ProviderFact {
   std::string name;
   bool enabled = true;
   bool outage = false;       // most of its keys failed, and none has succeeded since
-  bool answered = false;     // shared memory remembers a good answer
+  bool answered = false;     // shared memory remembers some request that did not fail
   std::uint8_t backoff = 0;  // times it was busy or out of order since the last success
-  Micros backoff_until = 0;
-  std::uint32_t keys = 0;  // in the pool
+  Micros backoff_until = 0;  // 0: shared memory knows of no trouble
+  std::uint32_t keys = 0;    // in the pool
 };
 
 struct KeyFact {

@@ -19,7 +19,7 @@ class Random {
   // In [0, 1).
   double uniform() noexcept { return static_cast<double>(next() >> 11) * 0x1p-53; }
   // Exponentially distributed with mean 1.
-  double exponential() noexcept { return -std::log1p(-uniform()); }
+  double exponential() noexcept { return -std::log(1 - uniform()); }
 
  private:
   std::uint64_t state_;

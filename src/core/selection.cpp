@@ -92,8 +92,7 @@ std::uint32_t take_key(Pool& pool, Group& group, const Provider& provider, const
   rank_if_due(pool, group, provider, moment);
 
   const bool stuck = is_stuck(pool, group, provider, now);
-  const bool stays =
-      stuck && wish.strategy == nullptr && suits(pool, group, group.sticky, wish, now);
+  const bool stays = choice_stands(pool, group, provider, wish, now);
   const std::uint32_t taken = stays ? group.sticky : choose(pool, group, provider, wish, moment);
   if (taken == kNone) return kNone;
 
@@ -106,6 +105,12 @@ std::uint32_t take_key(Pool& pool, Group& group, const Provider& provider, const
   }
   rerank(pool, group, provider, group.first + taken, moment);
   return group.first + taken;
+}
+
+bool choice_stands(Pool& pool, const Group& group, const Provider& provider, const Wish& wish,
+                   Micros now) noexcept {
+  return is_stuck(pool, group, provider, now) && wish.strategy == nullptr &&
+         suits(pool, group, group.sticky, wish, now);
 }
 
 void return_lease(Slot& slot, const Lease& lease, bool unused) noexcept {

@@ -18,6 +18,11 @@ namespace keypool::core {
 std::uint32_t take_key(Pool& pool, Group& group, const Provider& provider, const Wish& wish,
                        const Moment& moment) noexcept;
 
+// Whether the strategy need not be asked for this wish: the rotation interval of the last choice,
+// group.sticky, is not over. The ranks are up to date.
+bool choice_stands(Pool& pool, const Group& group, const Provider& provider, const Wish& wish,
+                   Micros now) noexcept;
+
 // Gives back what a lease reserved. `unused`: the request never happened.
 void return_lease(Slot& slot, const Lease& lease, bool unused) noexcept;
 

@@ -20,9 +20,12 @@ std::string joined(std::span<const std::string> names) {
 
 }  // namespace
 
-Error unknown_provider(std::string_view asked, std::vector<std::string> known) {
+Error unknown_provider(std::string_view asked, std::vector<std::string> known,
+                       const std::vector<std::string>& aliases) {
   std::sort(known.begin(), known.end());
-  const std::vector<std::string> near = near_names(asked, known);
+  std::vector<std::string> spellings = known;
+  spellings.insert(spellings.end(), aliases.begin(), aliases.end());
+  const std::vector<std::string> near = near_names(asked, spellings);
   // Arguments get mixed up: a secret in the provider's place is not repeated.
   std::string shown = scrub(asked);
   cut_utf8(shown, kLongestShown);

@@ -9,6 +9,8 @@
 
 namespace keypool::core {
 
-Error unknown_provider(std::string_view asked, std::vector<std::string> known);
+// `aliases` are not listed, but may be what was meant.
+Error unknown_provider(std::string_view asked, std::vector<std::string> known,
+                       const std::vector<std::string>& aliases = {});
 
 }  // namespace keypool::core

@@ -196,9 +196,13 @@ void candidates_of_group(std::uint32_t index, std::uint32_t provider_index,
   const core::Strategy strategy = core::strategy_of(provider, request.wish, at);
   std::vector<core::Slot> slots(group.count);  // copied: no allocation under the spinlock
   double turn_base;
+  std::uint32_t standing_choice = kNone;
   {
     const std::lock_guard lock(group.lock);
     if (group.count != 0) core::rank_if_due(all, group, provider, at);
+    if (core::choice_stands(all, group, provider, request.wish, at.now)) {
+      standing_choice = group.sticky;
+    }
     std::copy_n(all.slots_of(group).begin(), group.count, slots.begin());
     turn_base = static_cast<double>(group.turn);
   }
@@ -206,9 +210,11 @@ void candidates_of_group(std::uint32_t index, std::uint32_t provider_index,
     core::Slot& slot = slots[i];
     core::Standing standing = core::standing_of(slot, request.wish, at.now);
     if (provider_is.blocked != core::Blocked::kNo) standing = provider_is;
+    const core::Rank rank =
+        i == standing_choice ? core::Rank{} : core::rank_of(slot, strategy, at.now);
     found.push_back({slot.config.key_id, std::string(slot.config.name_view()),
                      std::string(provider.config.name_view()), group.kind, standing,
-                     slot.health.failure, core::rank_of(slot, strategy, at.now),
+                     slot.health.failure, rank,
                      core::score_of(turn_base, slot, i, strategy, at.now)});
   }
 }

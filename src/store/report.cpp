@@ -108,14 +108,18 @@ bool report_check(core::Database& database, std::int64_t key_id, const core::Fai
 
 void release_lease(core::Database& database, std::int64_t lease_id, bool unused) {
   const auto lease = pool().leases().take(lease_id, database.oid.load());
-  if (!lease) {
-    throw core::Error(core::ErrorCode::kLeaseUnknown,
-                      "lease " + std::to_string(lease_id) + " is not known",
-                      "It was settled or released before, or keypool.lease_timeout has passed.");
+  // Nobody may have come by yet to end it: its time is over all the same.
+  const bool expired = lease && lease->expires_at <= now();
+  if (lease) {
+    change_slot(database, lease->key_id,
+                [&](core::Slot& slot, core::Provider&, const core::Moment&) {
+                  core::return_lease(slot, *lease, unused && !expired);
+                });
   }
-  change_slot(database, lease->key_id, [&](core::Slot& slot, core::Provider&, const core::Moment&) {
-    core::return_lease(slot, *lease, unused);
-  });
+  if (lease && !expired) return;
+  throw core::Error(core::ErrorCode::kLeaseUnknown,
+                    "lease " + std::to_string(lease_id) + " is not known",
+                    "It was settled or released before, or keypool.lease_timeout has passed.");
 }
 
 std::uint32_t expire_leases() {

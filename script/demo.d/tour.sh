@@ -1,0 +1,169 @@
+# The tour of script/demo: each step says what it shows, shows the SQL, and shows the real answer.
+# Sourced by script/demo after stage.sh.
+
+chapter() {
+  if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$*"; else printf '\n%s\n' "$*"; fi
+}
+
+# show TEXT: a step whose SQL comes from stdin.
+show() {
+  local sql
+  sql=$(cat)
+  announce "$1" "$sql"
+  run_sql "$database" -v ON_ERROR_STOP=1 -P format=wrapped <<<"$sql" >"$folder/answer"
+  print_answer
+}
+
+# show_error TEXT: a step that is meant to end in an error.
+show_error() {
+  local sql
+  sql=$(cat)
+  announce "$1" "$sql"
+  if run_sql "$database" -v ON_ERROR_STOP=1 -v VERBOSITY=verbose <<<"$sql" >"$folder/answer"; then
+    print_answer
+    die "this should have failed"
+  fi
+  print_answer
+}
+
+announce() {
+  printf '\n-- %s\n' "$1"
+  printf '%s\n' "$2" | sed '1s/^/demo=# /; 1!s/^/       /'
+}
+
+# Without the empty line that psql ends a table with, and the place in our source of an error.
+print_answer() { sed -e '/^LOCATION: /d' -e '${/^$/d}' "$folder/answer"; }
+
+worker_runs() {
+  [ "$(run_sql "$database" -A -t <<<'SELECT count(pid) FROM keypool.worker_status')" = 1 ]
+}
+
+tour_installing() {
+  chapter '1. Installing, and storing keys'
+  run_sql postgres -v ON_ERROR_STOP=1 <<<'CREATE DATABASE demo'
+  show 'In a server with shared_preload_libraries = '\''pg_keypool'\'', one statement:' <<'SQL'
+CREATE EXTENSION pg_keypool;
+SQL
+  show 'No real provider is bothered: their base URLs become those of the stand-in.' <<'SQL'
+UPDATE keypool.providers
+SET base_url = regexp_replace(base_url, '^https://[^/]+', :'stand_in' || '/' || name)
+WHERE name IN ('openai', 'anthropic', 'gemini') RETURNING name, base_url;
+SQL
+  show 'Keys of the system, of an organization, of a user. The secrets are psql variables:' <<'SQL'
+SELECT add_key('openai', :'system_1', rate_limit => 1000) AS system_primary,
+       add_key('openai', :'system_2') AS system_secondary,
+       add_key('anthropic', :'anthropic') AS anthropic,
+       add_key('gemini', :'gemini') AS gemini,
+       add_key('openai', :'acme', organization_id => 'acme') AS acme,
+       add_key('openai', :'alice', user_id => 'alice', daily_cost_limit => 5) AS alice;
+SQL
+  show 'What is stored: ciphertext, a fingerprint, and a hint for people.' <<'SQL'
+SELECT id, provider, name, key_source, nullif(owner, '') AS owner, hint,
+       left(encode(envelope, 'hex'), 16) || '…' AS envelope
+FROM keypool.api_keys ORDER BY id;
+SQL
+}
+
+tour_picking() {
+  chapter '2. Picking'
+  show 'The point of it all. Alice has a key of her own and gets that (shown on purpose):' <<'SQL'
+SELECT pick_key('openai', user_id => 'alice');
+SQL
+  show 'The same choice with its receipt: for Alice, for Bob at Acme, for nobody in particular.' <<'SQL'
+SELECT 'alice' AS asked_for, key_id, key_name, key_source, strategy, lease_id IS NOT NULL AS leased
+FROM acquire_key('openai', user_id => 'alice')
+UNION ALL
+SELECT 'bob at acme', key_id, key_name, key_source, strategy, lease_id IS NOT NULL
+FROM acquire_key('openai', user_id => 'bob', organization_id => 'acme')
+UNION ALL
+SELECT 'nobody', key_id, key_name, key_source, strategy, lease_id IS NOT NULL
+FROM acquire_key('openai');
+SQL
+  show 'Why: every candidate, in the order in which they are asked.' <<'SQL'
+SELECT position, key_id, key_name, key_source, eligible, reason
+FROM explain_pick('openai', user_id => 'alice', organization_id => 'acme');
+SQL
+}
+
+tour_watching() {
+  chapter '3. Watching'
+  await worker_runs
+  show 'The worker tries all keys at their providers now, at once and free of charge:' <<'SQL'
+SELECT key_id, healthy, status, http_status, latency_ms FROM check_keys() ORDER BY key_id;
+SQL
+  tell DEMO_SYSTEM_2 '"refuse"'
+  show 'Now the provider revokes key 2. The next check finds out:' <<'SQL'
+SELECT key_id, healthy, status, http_status, error FROM check_key(2);
+SQL
+  show 'A key whose requests are answered with 429 cools for as long as the provider said:' <<'SQL'
+SELECT mark_key_error(1, 'rate_limit_exceeded', 429, headers => '{"retry-after": "120"}') AS class;
+SQL
+  show 'Neither is picked while that lasts:' <<'SQL'
+SELECT key_id, key_name, key_source, eligible, reason FROM explain_pick('openai');
+SQL
+}
+
+tour_failing_over() {
+  chapter '4. Failing over'
+  show_error 'Bob has no key, and no other is left at OpenAI. The error says when to retry:' <<'SQL'
+SELECT pick_key('openai', user_id => 'bob');
+SQL
+  show 'A caller who can do with another provider says so, and goes on:' <<'SQL'
+SELECT key_id, key_name, provider, key_source, base_url
+FROM acquire_key('openai', user_id => 'bob', fallback => true);
+SQL
+}
+
+tour_looking() {
+  chapter '5. Looking at it'
+  show 'Every key, masked:' <<'SQL'
+SELECT key_id AS id, provider, name, hint, key_source AS source, owner, state, picks
+FROM keypool.api_keys_overview ORDER BY key_id;
+SQL
+  show 'What is wrong with those that are out:' <<'SQL'
+SELECT key_id AS id, state, failure_class, last_error,
+       to_char(cooldown_until - now(), 'MI:SS') AS back_in
+FROM keypool.api_keys_overview WHERE state <> 'healthy' ORDER BY key_id;
+SQL
+  show 'The providers:' <<'SQL'
+SELECT provider, total_keys, healthy_keys, cooling_keys, unhealthy_keys, picks, errors,
+       latency_p50_ms AS p50_ms
+FROM keypool.provider_statistics ORDER BY provider;
+SQL
+  await alert_seen
+  show 'Alerts (also sent as NOTIFY keypool_alerts):' <<'SQL'
+SELECT severity, kind, key_id, message FROM keypool.active_alerts;
+SQL
+}
+
+alert_seen() {
+  [ "$(run_sql "$database" -A -t <<<'SELECT count(*) FROM keypool.active_alerts')" != 0 ]
+}
+
+take_the_tour() {
+  local database=demo
+  tour_installing
+  tour_picking
+  tour_watching
+  tour_failing_over
+  tour_looking
+}
+
+tour_import() {
+  local database=mine
+  if [ "$(run_sql postgres -A -t \
+    <<<"SELECT count(*) FROM pg_database WHERE datname = 'mine'")" = 0 ]; then
+    run_sql postgres <<<'CREATE DATABASE mine'
+    run_sql mine <<<'CREATE EXTENSION pg_keypool'
+  fi
+  chapter 'Your own keys, in the database "mine"'
+  show 'The server imports the keys of its environment …' <<'SQL'
+SELECT * FROM import_env_keys();
+SQL
+  await worker_runs
+  show '… and tries them at their providers.' <<'SQL'
+SELECT o.provider, o.name, o.hint, c.healthy, c.status, c.http_status, c.latency_ms
+FROM check_keys() c JOIN keypool.api_keys_overview o USING (key_id) ORDER BY 1, 2;
+SQL
+  printf '\n%s\n' "$(psql_line mine)"
+}

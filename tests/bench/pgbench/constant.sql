@@ -1,0 +1,1 @@
+SELECT bench.constant_text('bench_16');

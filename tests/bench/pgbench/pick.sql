@@ -1,0 +1,1 @@
+SELECT pick_key('bench_16');

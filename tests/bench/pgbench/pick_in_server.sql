@@ -1,0 +1,1 @@
+CALL bench.pick_and_commit(100);

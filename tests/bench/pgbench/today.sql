@@ -1,0 +1,1 @@
+SELECT today.pick_key('openai');

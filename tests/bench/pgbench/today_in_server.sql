@@ -1,0 +1,1 @@
+CALL today.pick_and_commit(100);

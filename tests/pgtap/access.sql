@@ -1,0 +1,145 @@
+-- What each level of grant_keypool may do, and what none may: read ciphertext, or write around the
+-- functions.
+SELECT plan(59);
+
+CREATE EXTENSION pg_keypool;
+SELECT add_key('openai', 'sk-pgtap-access-key-000000001');
+CREATE ROLE access_reader;
+CREATE ROLE access_caller;
+CREATE ROLE access_admin;
+CREATE ROLE access_nobody;
+GRANT USAGE ON SCHEMA tap TO PUBLIC;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA tap TO PUBLIC;
+SELECT grant_keypool('access_reader', 'reader');
+SELECT grant_keypool('access_caller', 'caller');
+SELECT grant_keypool('access_admin', 'admin');
+
+-- May the role run the statement? What it would do is undone.
+CREATE FUNCTION may(who regrole, statement text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format('SET LOCAL ROLE %s', who);
+  BEGIN
+    EXECUTE statement;
+    RAISE EXCEPTION USING ERRCODE = 'P0099';
+  EXCEPTION
+    WHEN insufficient_privilege THEN RESET ROLE; RETURN false;
+    WHEN SQLSTATE 'P0099' THEN RESET ROLE; RETURN true;
+  END;
+END $$;
+
+CREATE TABLE deeds (level int, statement text);
+INSERT INTO deeds VALUES
+  (1, 'SELECT * FROM keypool.api_keys_overview'),
+  (1, 'SELECT * FROM keypool.user_api_keys, keypool.system_api_keys'),
+  (1, 'SELECT * FROM keypool.provider_statistics'),
+  (1, 'SELECT * FROM keypool.active_alerts, keypool.alert_history'),
+  (1, 'SELECT * FROM keypool.worker_status'),
+  (1, $$SELECT get_usage_stats('openai')$$),
+  (2, $$SELECT pick_key('openai')$$),
+  (2, $$SELECT * FROM acquire_key('openai')$$),
+  (2, $$SELECT * FROM explain_pick('openai')$$),
+  (2, $$SELECT * FROM available_providers()$$),
+  (2, $$SELECT mark_key_success(1)$$),
+  (2, $$SELECT mark_key_error(1, 'unheard of')$$),
+  (2, $$SELECT resolve_key('sk-pgtap-access-key-000000001')$$),
+  (2, $$SELECT * FROM validate_key('openai', 'x')$$),
+  (3, $$SELECT add_key('openai', 'sk-pgtap-access-key-000000002')$$),
+  (3, $$SELECT rotate_key(1, 'sk-pgtap-access-key-000000003')$$),
+  (3, $$SELECT revoke_key(1)$$),
+  (3, $$SELECT * FROM import_keys('{"providers":{}}')$$),
+  (3, $$UPDATE keypool.api_keys SET weight = 2 WHERE id = 1$$),
+  (3, $$UPDATE keypool.providers SET strategy = 'random' WHERE name = 'openai'$$),
+  (3, $$INSERT INTO keypool.providers (name, display_name) VALUES ('mine', 'Mine')$$),
+  (9, 'SELECT envelope FROM keypool.api_keys'),
+  (9, 'SELECT fingerprint FROM keypool.api_keys'),
+  (9, 'SELECT wrapped FROM keypool.data_keys'),
+  (9, 'SELECT * FROM keypool.api_keys'),
+  (9, $$UPDATE keypool.api_keys SET envelope = 'x' WHERE id = 1$$),
+  (9, $$UPDATE keypool.api_keys SET user_id = 'u' WHERE id = 1$$),
+  (9, 'DELETE FROM keypool.api_keys'),
+  (9, $$INSERT INTO keypool.api_keys (provider, name, hint) VALUES ('openai', 'n', 'h')$$),
+  (9, 'DELETE FROM keypool.data_keys'),
+  (9, 'UPDATE keypool.key_state SET picks = 0'),
+  (9, 'DELETE FROM keypool.alerts'),
+  (9, $$SELECT grant_keypool('access_nobody', 'reader')$$),
+  (9, $$SELECT revoke_keypool('access_nobody')$$),
+  (9, $$SELECT keypool.revoke_members('access_nobody')$$),
+  (9, 'CREATE TABLE keypool.theirs ()');
+
+-- One line a deed: who may.
+SELECT is(
+  ARRAY[may('access_nobody', statement), may('access_reader', statement),
+        may('access_caller', statement), may('access_admin', statement)],
+  ARRAY[false, level <= 1, level <= 2, level <= 3],
+  CASE level WHEN 1 THEN 'from reader on: ' WHEN 2 THEN 'from caller on: '
+             WHEN 3 THEN 'admin alone: ' ELSE 'none of them: ' END || statement)
+FROM deeds;
+
+SELECT throws_ok($$ SELECT grant_keypool('access_nobody', 'root') $$, '22023',
+  'unknown access level: ''root''', 'a level there is not');
+SELECT throws_ok($$ SELECT grant_keypool('access_nobody', NULL) $$, '22023',
+  'unknown access level: NULL', 'no level');
+SELECT throws_ok($$ SELECT grant_keypool(0::oid::regrole, 'reader') $$, '42704',
+  'role does not exist', 'a role there is not');
+
+SELECT lives_ok($$ SELECT grant_keypool('access_caller', 'caller') $$, 'granting twice is fine');
+SELECT lives_ok($$ SELECT revoke_keypool('access_admin') $$, 'an admin can be let go');
+SELECT is_empty(
+  $$ SELECT statement FROM deeds WHERE may('access_admin', statement) $$,
+  'and can do nothing then');
+SELECT ok(may('access_caller', $$SELECT pick_key('openai')$$), 'others are not touched by that');
+
+-- A caller's own objects must not run with more rights than he has.
+GRANT CREATE ON SCHEMA public TO access_caller;
+SET ROLE access_caller;
+CREATE FUNCTION public.lower(text) RETURNS text LANGUAGE plpgsql AS
+  $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$;
+CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE plpgsql AS
+  $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$;
+CREATE FUNCTION public.equal(text, text) RETURNS boolean LANGUAGE plpgsql AS
+  $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$;
+CREATE OPERATOR public.= (FUNCTION = public.equal, LEFTARG = text, RIGHTARG = text);
+CREATE TEMP TABLE api_keys (id bigint);
+CREATE TEMP TABLE pg_class (oid oid);
+RESET ROLE;
+
+-- What happens to a statement whose names are looked for where others can make objects.
+CREATE FUNCTION outcome(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  SET LOCAL search_path = pg_temp, public, pg_catalog;
+  EXECUTE statement;
+  RETURN 'fine';
+EXCEPTION WHEN OTHERS THEN
+  RETURN sqlerrm;
+END $$;
+CREATE TABLE outcomes (number serial, statement text, result text);
+INSERT INTO outcomes (statement) VALUES
+  ($$SELECT add_key('openai', 'sk-pgtap-access-key-000000004')$$),
+  ($$SELECT pick_key('openai', user_id => 'u')$$),
+  ($$SELECT * FROM acquire_key('openai', organization_id => 'o')$$),
+  ($$SELECT * FROM explain_pick('openai', user_id => 'u')$$),
+  ($$SELECT * FROM available_providers('u', 'o')$$),
+  ($$SELECT rotate_key(1, 'sk-pgtap-access-key-000000005')$$),
+  ($$SELECT resolve_key('sk-pgtap-access-key-000000005')$$),
+  ($$SELECT * FROM validate_key('openai', 'sk-pgtap-access-key-000000005')$$),
+  ($$SELECT * FROM import_keys('{"providers":{"openai":{"api_keys":[
+       {"key":"sk-pgtap-access-key-000000006"}]}}}')$$),
+  ($$SELECT mark_key_error(1, 'rate_limit', 429)$$),
+  ($$SELECT get_usage_stats('openai')$$),
+  ($$UPDATE keypool.api_keys SET weight = 2$$),
+  ($$SELECT revoke_key(1)$$),
+  ($$SELECT grant_keypool('access_nobody', 'admin')$$),
+  ($$SELECT revoke_keypool('access_nobody')$$),
+  ($$SELECT * FROM keypool.api_keys_overview, keypool.provider_statistics$$);
+DO $$
+DECLARE
+  row outcomes;
+BEGIN
+  FOR row IN SELECT * FROM outcomes ORDER BY number LOOP
+    UPDATE outcomes SET result = outcome(row.statement) WHERE number = row.number;
+  END LOOP;
+END $$;
+DROP OPERATOR public.= (text, text);
+DROP FUNCTION public.equal, public.lower, public.now;
+SELECT is(result, 'fine', 'in a hostile search_path: ' || statement) FROM outcomes ORDER BY number;
+SELECT * FROM finish();

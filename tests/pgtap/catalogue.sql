@@ -1,0 +1,100 @@
+-- The catalogue is in order: everything is commented, paths are pinned, functions are honest about
+-- themselves, dumps are complete, nothing secret shows.
+SELECT plan(18);
+
+CREATE EXTENSION pg_keypool;
+
+CREATE VIEW members AS
+  SELECT classid, objid, pg_describe_object(classid, objid, 0) AS what
+  FROM pg_depend
+  WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
+    AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_keypool');
+CREATE VIEW functions AS
+  SELECT f.*, l.lanname FROM pg_proc f JOIN pg_language l ON l.oid = f.prolang
+  WHERE f.oid IN (SELECT objid FROM members WHERE classid = 'pg_proc'::regclass);
+CREATE VIEW relations AS
+  SELECT * FROM pg_class
+  WHERE oid IN (SELECT objid FROM members WHERE classid = 'pg_class'::regclass);
+
+SELECT is_empty(
+  $$ SELECT what FROM members
+     WHERE classid IN ('pg_proc'::regclass, 'pg_class'::regclass)
+       AND obj_description(objid, classid::regclass::name) IS NULL $$,
+  'every function, table, view and sequence has a comment');
+SELECT is_empty(
+  $$ SELECT attrelid::regclass, attname FROM pg_attribute
+     WHERE attrelid IN (SELECT oid FROM relations WHERE relkind IN ('r', 'p', 'v'))
+       AND attnum > 0 AND NOT attisdropped AND col_description(attrelid, attnum) IS NULL $$,
+  'every column has a comment');
+SELECT is_empty(
+  $$ SELECT tgrelid::regclass, tgname FROM pg_trigger
+     WHERE tgrelid IN (SELECT oid FROM relations) AND NOT tgisinternal
+       AND obj_description(oid, 'pg_trigger') IS NULL $$,
+  'every trigger has a comment');
+SELECT isnt(obj_description('keypool'::regnamespace, 'pg_namespace'), NULL, 'so has the schema');
+
+SELECT is_empty(
+  $$ SELECT oid::regprocedure FROM functions
+     WHERE lanname <> 'c'
+       AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false) $$,
+  'every function in SQL or PL/pgSQL pins its search_path');
+SELECT is_empty(
+  $$ SELECT oid::regprocedure FROM functions WHERE prosecdef $$, 'no function is SECURITY DEFINER');
+SELECT is_empty(
+  $$ SELECT oid::regprocedure FROM functions
+     WHERE lanname = 'c' AND (proparallel <> 'u' OR proconfig IS NOT NULL) $$,
+  'functions in C are parallel unsafe, and cheap to call');
+SELECT set_eq(
+  $$ SELECT proname::text FROM functions WHERE provolatile <> 'v' $$,
+  ARRAY['resolve_key', 'validate_key', 'extension_members'],
+  'only what reads nothing but tables is STABLE, and nothing is IMMUTABLE');
+SELECT is_empty(
+  $$ SELECT oid::regprocedure FROM functions WHERE proleakproof $$,
+  'no function claims to leak nothing');
+SELECT is_empty(
+  $$ SELECT oid::regprocedure FROM functions
+     WHERE lanname = 'c' AND (prosrc NOT LIKE 'keypool\_%' OR probin <> '$libdir/pg_keypool') $$,
+  'C functions are found in the library by a name of our own');
+SELECT set_eq(
+  $$ SELECT proname::text FROM functions WHERE pronamespace = 'public'::regnamespace $$,
+  ARRAY['add_key', 'rotate_key', 'revoke_key', 'import_keys', 'import_env_keys', 'resolve_key',
+        'validate_key', 'check_key', 'check_keys', 'pick_key', 'acquire_key', 'release_key',
+        'explain_pick', 'available_providers', 'mark_key_error', 'mark_key_success',
+        'get_usage_stats', 'grant_keypool', 'revoke_keypool'],
+  'people''s functions are in the schema of the extension, and no others');
+SELECT is_empty(
+  $$ SELECT oid::regclass FROM relations WHERE relnamespace <> 'keypool'::regnamespace $$,
+  'tables and views are in the schema keypool');
+
+SELECT is_empty(
+  $$ SELECT oid::regclass FROM relations
+     WHERE (relkind IN ('r', 'p') OR relkind = 'S')
+       AND NOT oid = ANY (SELECT unnest(extconfig) FROM pg_extension
+                          WHERE extname = 'pg_keypool') $$,
+  'pg_dump carries the rows of every table and the state of every sequence');
+SELECT is_empty(
+  $$ SELECT oid::regclass FROM relations
+     WHERE relkind = 'v' AND 'security_invoker=true' = ANY (reloptions) $$,
+  'views run with their owner''s rights: a reader needs none on the tables');
+SELECT is_empty(
+  $$ SELECT attrelid::regclass, attname FROM pg_attribute
+     WHERE attrelid IN (SELECT oid FROM relations WHERE relkind = 'v')
+       AND attname ~ 'envelope|fingerprint|wrapped|secret' $$,
+  'no view has a column of ciphertext or fingerprints');
+SELECT is_empty(
+  $$ SELECT r.oid::regclass FROM relations r WHERE relkind = 'r'
+     AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = r.oid AND indisprimary) $$,
+  'every table has a primary key');
+
+SELECT is_empty(
+  $$ SELECT name FROM pg_settings
+     WHERE name LIKE 'keypool.%' AND (short_desc IS NULL OR extra_desc IS NULL
+       OR (name ~ '(interval|timeout|unused_key_alert)$' AND unit IS NULL)) $$,
+  'every setting says what it is and when to change it, and times have a unit');
+SELECT set_has(
+  $$ SELECT name FROM pg_settings WHERE name LIKE 'keypool.%' $$,
+  $$ SELECT 'keypool.' || unnest(ARRAY['root_key_file', 'root_key_command', 'max_keys',
+       'default_strategy', 'health_check_interval', 'request_timeout', 'error_rate_alert',
+       'unused_key_alert', 'lease_timeout', 'validate_format', 'worker', 'log_level_picks']) $$,
+  'the settings of the contract are there');
+SELECT * FROM finish();

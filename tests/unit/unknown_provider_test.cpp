@@ -1,0 +1,68 @@
+#include "core/unknown_provider.hpp"
+
+#include <gtest/gtest.h>
+
+#include "core/near_names.hpp"
+
+namespace keypool::core {
+namespace {
+
+const std::vector<std::string> kKnown = {"openai", "anthropic", "gemini", "openrouter", "groq"};
+
+TEST(UnknownProvider, NamesTheKnownOnesAndTheNearestOne) {
+  const Error error = unknown_provider("opnai", kKnown);
+  EXPECT_EQ(error.code(), ErrorCode::kUnknownProvider);
+  EXPECT_EQ(error.message(), "provider \"opnai\" is not known");
+  EXPECT_EQ(error.detail(), "Known providers: anthropic, gemini, groq, openai, openrouter.");
+  EXPECT_TRUE(error.hint().starts_with("Did you mean openai? ")) << error.hint();
+}
+
+TEST(UnknownProvider, SaysHowToAddOneWhenNothingIsNear) {
+  const Error error = unknown_provider("zzzzzzz", kKnown);
+  EXPECT_EQ(error.hint().find("Did you mean"), std::string::npos);
+  EXPECT_NE(error.hint().find("keypool.providers"), std::string::npos);
+}
+
+TEST(UnknownProvider, NeverRepeatsASecretGivenInItsPlace) {
+  const std::string secret = "sk-proj-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJ";
+  const Error error = unknown_provider(secret, kKnown);
+  for (const std::string& text : {error.message(), error.detail(), error.hint()}) {
+    EXPECT_EQ(text.find("0123456789abcdef"), std::string::npos) << text;
+  }
+}
+
+TEST(UnknownProvider, IsShortForALongName) {
+  EXPECT_LT(unknown_provider(std::string(100'000, 'x'), kKnown).message().size(), 120u);
+}
+
+TEST(UnknownProvider, WorksWithNoProviderAtAll) {
+  const Error error = unknown_provider("openai", {});
+  EXPECT_EQ(error.detail(), "");
+  EXPECT_FALSE(error.hint().empty());
+}
+
+TEST(NearNames, FindMistypedLettersSwapsAndCase) {
+  EXPECT_EQ(near_names("antropic", kKnown), std::vector<std::string>{"anthropic"});
+  EXPECT_EQ(near_names("gorq", kKnown), std::vector<std::string>{"groq"});
+  EXPECT_EQ(near_names("GEMINI", kKnown), std::vector<std::string>{"gemini"});
+}
+
+TEST(NearNames, FindWhatBeginsTheSame) {
+  const auto found = near_names("open", kKnown);
+  EXPECT_EQ(found, (std::vector<std::string>{"openai", "openrouter"}));
+}
+
+TEST(NearNames, NothingIsNearToNothing) {
+  EXPECT_TRUE(near_names("", kKnown).empty());
+  EXPECT_TRUE(near_names(std::string(65, 'o'), kKnown).empty());
+}
+
+TEST(EditDistance, CountsChanges) {
+  EXPECT_EQ(edit_distance("", "abc"), 3u);
+  EXPECT_EQ(edit_distance("abc", "abc"), 0u);
+  EXPECT_EQ(edit_distance("abcd", "acbd"), 1u);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
+}
+
+}  // namespace
+}  // namespace keypool::core

@@ -75,12 +75,14 @@ void AlertKeeper::run(core::Micros now) {
   core::Micros pause = retry_pause_;
   if (look(now)) {
     retry_pause_ = kPause;
-    pause = std::max(kPause, kShare * (store::now() - began));
+    pause = std::max(kPause, kPauseShare * (store::now() - began));
   } else {
     news_ = true;
     retry_pause_ = std::min(retry_pause_ * 2, kLongestPause);
   }
   not_before_ = now + pause;
+  view_ = {};
+  judgement_ = {};
 }
 
 bool AlertKeeper::look(core::Micros now) {
@@ -114,7 +116,7 @@ bool AlertKeeper::catch_up(core::Micros now) {
   if (!done) return false;
   caught_up_ = true;
   epoch_ = epoch_now;
-  refresh_at_ = core::kNever;
+  if (refresh) refresh_at_ = core::kNever;
   ages_.clear();
   absent_.clear();
   stored_keys_.clear();

@@ -33,8 +33,9 @@ class AlertKeeper {
  private:
   static constexpr core::Micros kPause = core::kSecond;
   static constexpr core::Micros kLongestPause = core::kMinute;
-  // Judging takes this share of the time at most, however many keys there are.
-  static constexpr core::Micros kShare = 20;
+  // The pause after a judgement is at least so many times as long as the judgement took: however
+  // many keys there are, it costs a twentieth of a processor at most.
+  static constexpr core::Micros kPauseShare = 20;
   // How often alerts that last are marked as seen, and compared with the table.
   static constexpr core::Micros kRefresh = 10 * core::kMinute;
   // Rows written in one transaction; the rest has its turn a pause later.
@@ -57,17 +58,19 @@ class AlertKeeper {
   core::Database& database_;
   core::Micros watching_since_;
 
-  // What the last run found.
+  // As of the last commit that changed keys.
   bool caught_up_ = false;
   std::uint64_t epoch_ = 0;
   core::AlertLimits limits_;
   core::OpenAlerts open_;  // as the table has them
-  PoolView view_;
-  core::Judgement judgement_;
-  // Of what the pool does not know, as read since the last commit that changed keys.
+  // What the pool does not know, as read since then.
   KeyAges ages_;
   std::unordered_set<std::int64_t> absent_;
   std::vector<std::pair<std::string, core::OwnerFact>> stored_keys_;
+
+  // During a run.
+  PoolView view_;
+  core::Judgement judgement_;
 
   bool news_ = true;
   core::Micros look_again_ = core::kNever;

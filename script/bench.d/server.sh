@@ -1,11 +1,12 @@
-# Rows measured within one server process; sourced by script/bench. They count CPU time, less that of
-# the same loop without the call (tests/bench/sql/bench.sql).
+# Rows measured within one server process; sourced by script/bench. They count CPU time, less that
+# of the same loop without the call (tests/bench/sql/bench.sql).
 
 # compare OURS OTHER TIMES [OTHER_TIMES [IDLE]]: two expressions, evaluated so many times a round.
 # Sets ours, other (nanoseconds), faster, and the statement that was run.
 compare() {
-  local other_times=${4:-$3} idle=${5:-1}
-  statement="SELECT * FROM bench.compare(\$\$$1\$\$, \$\$$2\$\$, $3, $other_times, \$\$$idle\$\$, $rounds)"
+  local quote='$$' other_times=${4:-$3} idle=${5:-1}
+  statement="SELECT * FROM bench.compare($quote$1$quote, $quote$2$quote, $3, $other_times,"
+  statement+=" $quote$idle$quote, $rounds)"
   IFS='|' read -r ours other faster < <(sql -c "$statement")
   [ -n "$faster" ] || die "could not measure $1"
 }
@@ -24,8 +25,8 @@ pick_of() {
     "$(at_most "$ours" "$2")" "psql -c \"$statement\""
 }
 
-# Every round asks for other users, in an order that follows no index; more of them than the pool has
-# room for, so that each one pushes another out.
+# Every round asks for other users, in an order that follows no index; more of them than the pool
+# has room for, so that each one pushes another out.
 row_user() {
   local user picks=$((known_users / (rounds + 1)))
   user="bench.known_user($picks * \$2 + g)"
@@ -56,7 +57,8 @@ row_vault() {
   compare "pick_key('bench_16')" "vault.key('key-' || g % 16)" 500000 100000
   local verdict
   verdict=$(at_least "$faster" 10)
-  [ "$verdict" = yes ] || verdict='not decided: Vault is not in Debian, this is a lower bound of its cost'
+  [ "$verdict" = yes ] ||
+    verdict='not decided: Vault is not in Debian, this is a lower bound of its cost'
   report 'pick_key in the server, 16 keys (CPU)' "$(ns "$ours")" \
     "a view by name, nothing decrypted: $(ns "$other")" "$(times "$faster")" \
     '≥ 10 × Vault' "$verdict" "psql -c \"$statement\""
@@ -71,7 +73,7 @@ memory_script() {
 SELECT count(pick_key('bench_1000')) FROM generate_series(1, 1000000) \g /dev/null
 SELECT sum(allocated_size) AS shared FROM pg_shmem_allocations \gset ${when}_
 SELECT sum(total_bytes) AS contexts FROM pg_backend_memory_contexts \gset ${when}_
-SELECT 1024 * substring(pg_read_file('/proc/self/status') FROM 'RssAnon:\s+(\d+)')::bigint AS heap
+SELECT 1024 * substring(pg_read_file('/proc/self/status') FROM 'RssAnon:\s+(\d+)')::int AS heap
   \gset ${when}_
 SQL
   done

@@ -28,8 +28,8 @@ clean_up() {
 
 bindir() { "$PG_CONFIG" --bindir; }
 
-# quietly NAME COMMAND…: shows the output only when the command fails. Not as part of a condition: that
-# would switch -e off inside.
+# quietly NAME COMMAND…: shows the output only when the command fails. Not as part of a condition:
+# that would switch -e off inside.
 quietly() {
   local log=$work/$1.setup status
   shift
@@ -78,8 +78,8 @@ load_objects() {
     -f "$folder/today.sql" -f "$folder/vault.sql" -c 'VACUUM (FREEZE, ANALYZE)'
 }
 
-# A million keys by add_key() take minutes, and a pick asks for some of them only: so many are added,
-# spread over the table, and the rest of it is filled with rows of the same size.
+# A million keys by add_key() take minutes, and only some are picked here: so many are added, spread
+# over the table, and the rest of it is filled with rows of the same size.
 need_users() {
   [ "$users_loaded" = no ] || return 0
   need_cluster

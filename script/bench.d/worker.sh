@@ -63,7 +63,7 @@ timed() {
   sql -c '\timing on' -c "$1" | sed 's/^Time: \([0-9.]*\) ms.*/\1/'
 }
 
-# cpu_ticks PID: hundredths of a second of CPU; wakeups PID: how often it went to sleep by itself.
+# cpu_ticks PID: hundredths of a second of CPU. wakeups PID: how often it went to sleep by itself.
 cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 wakeups() { awk '$1 == "voluntary_ctxt_switches:" { print $2 }' "/proc/$1/status"; }
 

@@ -32,25 +32,32 @@ class Tournament {
   std::uint32_t winner() const noexcept { return size_ == 1 ? 0 : nodes_[1]; }
 
   void build() noexcept {
-    for (std::uint32_t node = size_; node-- > 1;) play(node);
+    for (std::uint32_t node = size_; node-- > 1;) {
+      nodes_[node] = better(at(2 * node), at(2 * node + 1));
+    }
   }
 
   void set(std::uint32_t position, Rank rank) noexcept {
     ranks_[position] = rank;
-    for (std::uint32_t node = (position + size_) / 2; node >= 1; node /= 2) play(node);
+    std::uint32_t best = position;
+    for (std::uint32_t node = position + size_; node > 1; node /= 2) {
+      best = better(best, at(node ^ 1));
+      nodes_[node / 2] = best;
+    }
   }
 
  private:
   std::uint32_t at(std::uint32_t node) const noexcept {
     return node >= size_ ? node - size_ : nodes_[node];
   }
-  void play(std::uint32_t node) noexcept {
-    const std::uint32_t left = at(2 * node);
-    const std::uint32_t right = at(2 * node + 1);
-    const Rank& a = ranks_[left];
-    const Rank& b = ranks_[right];
-    const bool left_wins = a < b || (!(b < a) && left < right);
-    nodes_[node] = left_wins ? left : right;
+  // Without branches: who wins is as good as random, so that guessing would be wrong half the time.
+  std::uint32_t better(std::uint32_t one, std::uint32_t other) const noexcept {
+    const Rank& a = ranks_[one];
+    const Rank& b = ranks_[other];
+    const bool tie = (a.score == b.score) & (a.turn == b.turn);
+    const bool lower = (a.score < b.score) | ((a.score == b.score) & (a.turn < b.turn));
+    const std::uint32_t mask = 0u - static_cast<std::uint32_t>(lower | (tie & (one < other)));
+    return other ^ ((one ^ other) & mask);
   }
 
   std::span<Rank> ranks_;

@@ -70,6 +70,8 @@ my @TABLE = (
 	[ 'azure_openai', 'refuse', 'credential', 401, 'unhealthy' ],
 	[ 'openai', 'permission', 'credential', 403, 'unhealthy' ],
 	[ 'anthropic', 'permission', 'credential', 403, 'unhealthy' ],
+	# A restricted key is known to the provider: it may chat and not list models.
+	[ 'openai', 'restricted', 'ok', 403, 'healthy' ],
 	[ 'openai', 'quota', 'quota', 429, 'unhealthy' ],
 	[ 'openai', { kind => 'quota', form => 'billing_limit' }, 'quota', 400, 'unhealthy' ],
 	[ 'anthropic', 'quota', 'quota', 400, 'unhealthy' ],

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "core/near_names.hpp"
-
 namespace keypool::core {
 namespace {
 
@@ -41,27 +39,10 @@ TEST(UnknownProvider, WorksWithNoProviderAtAll) {
   EXPECT_FALSE(error.hint().empty());
 }
 
-TEST(NearNames, FindMistypedLettersSwapsAndCase) {
-  EXPECT_EQ(near_names("antropic", kKnown), std::vector<std::string>{"anthropic"});
-  EXPECT_EQ(near_names("gorq", kKnown), std::vector<std::string>{"groq"});
-  EXPECT_EQ(near_names("GEMINI", kKnown), std::vector<std::string>{"gemini"});
-}
-
-TEST(NearNames, FindWhatBeginsTheSame) {
-  const auto found = near_names("open", kKnown);
-  EXPECT_EQ(found, (std::vector<std::string>{"openai", "openrouter"}));
-}
-
-TEST(NearNames, NothingIsNearToNothing) {
-  EXPECT_TRUE(near_names("", kKnown).empty());
-  EXPECT_TRUE(near_names(std::string(65, 'o'), kKnown).empty());
-}
-
-TEST(EditDistance, CountsChanges) {
-  EXPECT_EQ(edit_distance("", "abc"), 3u);
-  EXPECT_EQ(edit_distance("abc", "abc"), 0u);
-  EXPECT_EQ(edit_distance("abcd", "acbd"), 1u);
-  EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
+TEST(UnknownProvider, AnAliasMayBeWhatWasMeant) {
+  const Error error = unknown_provider("claud", kKnown, {"claude", "google"});
+  EXPECT_NE(error.hint().find("claude"), std::string::npos) << error.hint();
+  EXPECT_EQ(error.detail().find("claude"), std::string::npos) << error.detail();
 }
 
 }  // namespace

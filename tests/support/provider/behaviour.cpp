@@ -23,6 +23,7 @@ constexpr std::array<std::pair<std::string_view, Kind>, 19> kKinds = {{
     {"refuse", Kind::kRefuse},
     {"echo", Kind::kEcho},
     {"permission", Kind::kPermission},
+    {"restricted", Kind::kRestricted},
     {"rate_limit", Kind::kRateLimit},
     {"quota", Kind::kQuota},
     {"overloaded", Kind::kOverloaded},

@@ -23,6 +23,7 @@ enum class Kind {
   kRefuse,
   kEcho,
   kPermission,
+  kRestricted,
   kRateLimit,
   kQuota,
   kOverloaded,

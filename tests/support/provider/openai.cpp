@@ -160,12 +160,15 @@ Answer worded(const Call& call, const Behaviour& behaviour) {
     case Kind::kEcho:
       return refused(call.key);
     case Kind::kPermission:
+      return error_answer(403, "You are not allowed to use this API key.", "permission_error",
+                          nullptr);
+    case Kind::kRestricted:
       return error_answer(403,
                           "You have insufficient permissions for this operation. Missing scopes: "
                           "api.model.read. Check that you have the correct role in your "
                           "organization, and if you're using a restricted API key, that it has "
                           "the necessary scopes.",
-                          "permission_error", "missing_scope");
+                          "invalid_request_error", "missing_scope");
     case Kind::kRateLimit:
       return rate_limited(call, behaviour);
     case Kind::kQuota:

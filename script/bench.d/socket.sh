@@ -11,26 +11,34 @@ pgbench_command() {
   command+=(postgres)
 }
 
-# Microseconds a transaction of script number $1 takes on average, from a pgbench log on stdin. The
-# slowest hundredth, in which something else had the processor, is left out.
+# Microseconds from the question to the answer, on average, of script number $1 in a pgbench log on
+# stdin. The slowest hundredth, in which something else had the processor, is left out.
 mean_latency() {
   awk -v script="$1" '$4 == script { print $3 }' | sort -n |
     awk '{ v[NR] = $1 } END { n = int(NR * 0.99); for (i = 1; i <= n; ++i) s += v[i]; print s / n }'
 }
 
 # side_by_side OURS OTHER CLIENTS SECONDS: both in one run, so that whatever disturbs it disturbs
-# both. Sets ours, other (a second, had it run alone) and faster, medians of the rounds.
+# both. Sets ours, other (a second, had it run alone) and faster, medians of the rounds. The time
+# that pgbench itself takes between transactions belongs to both.
 side_by_side() {
-  local round own their folder=$work/latencies figures=$work/side_by_side
-  : >"$figures"
+  local round folder=$work/latencies figures=$work/side_by_side
   pgbench_command "$3" "$4" "$1" "$2"
+  command+=(-l --sampling-rate=0.2)
   for ((round = 0; round < rounds; ++round)); do
     rm -rf "$folder" && mkdir "$folder"
-    "${command[@]}" -l --log-prefix="$folder/log" >/dev/null 2>&1 || die "pgbench failed"
-    own=$(cat "$folder"/* | mean_latency 0)
-    their=$(cat "$folder"/* | mean_latency 1)
-    echo "$(quotient "${3}e6" "$own") $(quotient "${3}e6" "$their") $(quotient "$their" "$own")"
-  done >>"$figures"
+    "${command[@]}" --log-prefix="$folder/log" >"$work/pgbench.log" 2>&1 || die "pgbench failed"
+    cat "$folder"/* >"$work/latencies.log"
+    awk -v clients="$3" -v own="$(mean_latency 0 <"$work/latencies.log")" \
+      -v their="$(mean_latency 1 <"$work/latencies.log")" '
+      FILENAME ~ /pgbench/ && $1 == "tps" { cycle = clients * 1e6 / $3; next }
+      FILENAME ~ /latencies/ { sum += $3; ++count }
+      END {
+        between = cycle - sum / count
+        own += between; their += between
+        print clients * 1e6 / own, clients * 1e6 / their, their / own
+      }' "$work/pgbench.log" "$work/latencies.log"
+  done >"$figures"
   take_medians "$figures"
 }
 
@@ -47,7 +55,7 @@ row_socket() {
     side_by_side pick constant "$clients" 4
     report "pick_key over a socket, clients: $clients" "$(rate "$ours")" \
       "a C function, constant text: $(rate "$other")" "$(times "$faster")" '≥ 0.97 ×' \
-      "$(at_least "$faster" 0.97)" "${command[*]} -l"
+      "$(at_least "$faster" 0.97)" "${command[*]}"
   done
 }
 

@@ -45,7 +45,9 @@ ns() {
 times() {
   awk -v v="$1" 'BEGIN { printf (v >= 100 ? "%.0f ×" : v >= 0.1 ? "%.3g ×" : "%.2g ×"), v }'
 }
-rate() { awk -v v="$1" 'BEGIN { if (v >= 1e4) printf "%.3gk/s", v / 1e3; else printf "%.0f/s", v }'; }
+rate() {
+  awk -v v="$1" 'BEGIN { if (v >= 1e4) printf "%.3gk/s", v / 1e3; else printf "%.0f/s", v }'
+}
 
 quotient() { awk -v a="$1" -v b="$2" 'BEGIN { print a / b }'; }
 

@@ -51,8 +51,8 @@ row_check_keys() {
     echo "$milliseconds" >>"$figures"
   done
   milliseconds=$(median <"$figures")
-  report 'check_keys() over 1,000 keys' "$(ns "${milliseconds}e6")" "the slowest answer: $answer_ms ms" \
-    "$(times "$(quotient "$answer_ms" "$milliseconds")")" 'at most twice its time' \
+  report 'check_keys() over 1,000 keys' "$(ns "${milliseconds}e6")" \
+    "the slowest answer: $answer_ms ms" "$(times "$(quotient "$answer_ms" "$milliseconds")")" 'at most twice its time' \
     "$(at_most "$milliseconds" $((2 * answer_ms)))" "psql -c \"$statement\""
   kill "$stand_in_pid"
   unset stand_in_pid

@@ -104,11 +104,6 @@ void rebase(Pool& pool, Group& group) {
 
 }  // namespace
 
-Strategy strategy_of(const Provider& provider, const Wish& wish, const Moment& moment) {
-  if (wish.strategy != nullptr) return *wish.strategy;
-  return provider.config.has_strategy ? provider.config.strategy : moment.default_strategy;
-}
-
 Rank rank_of(Slot& slot, Strategy strategy, Micros now) noexcept {
   const std::uint64_t turn = slot.turn;
   switch (strategy) {
@@ -181,8 +176,8 @@ void rerank(Pool& pool, Group& group, const Provider& provider, std::uint32_t sl
 // next arrival belongs to a key with probability proportional to its weight, whatever came before.
 std::uint64_t stride(const Slot& slot, Strategy strategy, Random& random) noexcept {
   const double mean = kTurn / slot.config.weight;
-  return static_cast<std::uint64_t>(strategy == Strategy::kRandom ? mean * random.exponential()
-                                                                  : mean);
+  const double length = strategy == Strategy::kRandom ? mean * random.exponential() : mean;
+  return static_cast<std::uint64_t>(length);
 }
 
 // Turns cannot be saved up: a key that others were preferred to, for their model or their score,

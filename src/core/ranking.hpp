@@ -20,7 +20,10 @@ struct Moment {
   Random& random;
 };
 
-Strategy strategy_of(const Provider& provider, const Wish& wish, const Moment& moment);
+inline Strategy strategy_of(const Provider& provider, const Wish& wish, const Moment& moment) {
+  if (wish.strategy != nullptr) return *wish.strategy;
+  return provider.config.has_strategy ? provider.config.strategy : moment.default_strategy;
+}
 
 // Where an eligible key stands among the others: the lowest rank is taken.
 Rank rank_of(Slot& slot, Strategy strategy, Micros now) noexcept;

@@ -33,31 +33,40 @@ class Tournament {
 
   void build() noexcept {
     for (std::uint32_t node = size_; node-- > 1;) {
-      nodes_[node] = better(at(2 * node), at(2 * node + 1));
+      nodes_[node] = better(player(at(2 * node)), player(at(2 * node + 1))).position;
     }
   }
 
   void set(std::uint32_t position, Rank rank) noexcept {
     ranks_[position] = rank;
-    std::uint32_t best = position;
+    Player best = {rank, position};
     for (std::uint32_t node = position + size_; node > 1; node /= 2) {
-      best = better(best, at(node ^ 1));
-      nodes_[node / 2] = best;
+      best = better(best, player(at(node ^ 1)));
+      nodes_[node / 2] = best.position;
     }
   }
 
  private:
+  struct Player {
+    Rank rank;
+    std::uint32_t position;
+  };
+
   std::uint32_t at(std::uint32_t node) const noexcept {
     return node >= size_ ? node - size_ : nodes_[node];
   }
+  Player player(std::uint32_t position) const noexcept { return {ranks_[position], position}; }
+
   // Without branches: who wins is as good as random, so that guessing would be wrong half the time.
-  std::uint32_t better(std::uint32_t one, std::uint32_t other) const noexcept {
-    const Rank& a = ranks_[one];
-    const Rank& b = ranks_[other];
-    const bool tie = (a.score == b.score) & (a.turn == b.turn);
-    const bool lower = (a.score < b.score) | ((a.score == b.score) & (a.turn < b.turn));
-    const std::uint32_t mask = 0u - static_cast<std::uint32_t>(lower | (tie & (one < other)));
-    return other ^ ((one ^ other) & mask);
+  static Player better(const Player& one, const Player& other) noexcept {
+    const Rank& a = one.rank;
+    const Rank& b = other.rank;
+    const bool less = (a.score < b.score) | ((a.score == b.score) & (a.turn < b.turn));
+    const bool tie = (a.score == b.score) & (a.turn == b.turn) & (one.position < other.position);
+    const std::uint64_t mask = std::uint64_t{0} - static_cast<std::uint64_t>(less | tie);
+    const auto pick = [mask](std::uint64_t x, std::uint64_t y) { return y ^ ((x ^ y) & mask); };
+    return {{pick(a.score, b.score), pick(a.turn, b.turn)},
+            static_cast<std::uint32_t>(pick(one.position, other.position))};
   }
 
   std::span<Rank> ranks_;

@@ -25,6 +25,9 @@ using core::kNone;
 
 enum class Outcome { kTaken, kNothing, kUnknownProvider, kLeasesFull };
 
+// Slots copied under one hold of a group's lock: picks from a large group wait for no more.
+constexpr std::size_t kSlotsAtOnce = 32;
+
 constexpr std::array kOwnerOrder = {core::OwnerKind::kUser, core::OwnerKind::kOrganization,
                                     core::OwnerKind::kSystem};
 
@@ -203,8 +206,12 @@ void candidates_of_group(std::uint32_t index, std::uint32_t provider_index,
     if (core::choice_stands(all, group, provider, request.wish, at.now)) {
       standing_choice = group.sticky;
     }
-    std::copy_n(all.slots_of(group).begin(), group.count, slots.begin());
     turn_base = static_cast<double>(group.turn);
+  }
+  for (std::size_t done = 0; done < slots.size(); done += kSlotsAtOnce) {
+    const std::lock_guard lock(group.lock);
+    const std::size_t count = std::min(kSlotsAtOnce, slots.size() - done);
+    std::copy_n(all.slots_of(group).begin() + done, count, slots.begin() + done);
   }
   for (std::uint32_t i = 0; i < slots.size(); ++i) {
     core::Slot& slot = slots[i];

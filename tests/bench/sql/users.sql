@@ -1,5 +1,5 @@
--- A table with keys of `users` users (psql variable), one each; `known_users` of them are asked for.
--- Only theirs are added with add_key(), by bench.add_users() since it takes a while. The others are
+-- A table with keys of `users` users (psql variable), one each; `known_users` are asked for. Only
+-- theirs are added with add_key(), by bench.add_users() since it takes a while. The others are
 -- copies of one key, with triggers off: they fill table and indexes, and none can be opened.
 INSERT INTO keypool.providers (name, display_name, health_check)
 VALUES ('bench_users', 'A key for every user', false);

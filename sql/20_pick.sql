@@ -54,14 +54,16 @@ FROM acquire_key('OpenAI', 'u1', 'o1');
 SELECT key_id, key_source, base_url
 FROM acquire_key('openai', 'u4', 'o1');
 -- A key's own base URL goes before its provider's; a provider without one has none.
-SELECT add_key('openai', pg_temp.key('prox'), user_id => 'u5', base_url => 'https://proxy.example/v1');
+SELECT add_key('openai', pg_temp.key('prox'), user_id => 'u5',
+               base_url => 'https://proxy.example/v1');
 SELECT add_key('gateway', 'dev_local_u5_local_development', user_id => 'u5');
 SELECT base_url FROM acquire_key('openai', 'u5');
 SELECT base_url IS NULL FROM acquire_key('gateway', 'u5');
 
 -- explain_pick lists every candidate in the order in which a pick looks.
 \pset tuples_only off
-SELECT position, key_id, key_name, provider, key_source, eligible, reason, score IS NOT NULL AS scored
+SELECT position, key_id, key_name, provider, key_source, eligible, reason,
+       score IS NOT NULL AS scored
 FROM explain_pick('openai', 'u1', 'o1');
 SELECT * FROM available_providers();
 SELECT * FROM available_providers('u5', 'o1');

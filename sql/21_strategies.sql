@@ -1,5 +1,5 @@
--- Every strategy of the contract, how weights and rotation_interval bear on it, and that explain_pick
--- foretells what a pick takes.
+-- Every strategy of the contract, how weights and rotation_interval bear on it, and that
+-- explain_pick foretells what a pick takes.
 \getenv folder PG_ABS_SRCDIR
 \set start :folder '/sql/support/start.sql'
 \i :start

@@ -96,7 +96,8 @@ SELECT pg_temp.picks(1, 'openai', 'u4');
 SELECT pg_temp.failure($$ SELECT pick_key('openai', 'u4') $$);
 
 -- tokens_per_minute: by estimate. What can never fit says so.
-SELECT add_key('openai', pg_temp.key('toks'), user_id => 'u5', tokens_per_minute => 1000) AS id \gset
+SELECT add_key('openai', pg_temp.key('toks'), user_id => 'u5',
+               tokens_per_minute => 1000) AS id \gset
 SELECT pg_temp.hold('h', 'u5', 600) = :id;
 SELECT tokens_per_minute_left FROM keypool.api_keys_overview WHERE key_id = :id;
 SELECT pg_temp.failure($$ SELECT pg_temp.hold('i', 'u5', 401) $$);
@@ -108,8 +109,8 @@ SELECT tokens_per_minute_left FROM keypool.api_keys_overview WHERE key_id = :id;
 SELECT pg_temp.picks(1, 'openai', 'u5');
 
 -- daily_cost_limit: what leases in flight may cost counts as spent. In dollars, to the nano-dollar.
-SELECT add_key('openai', pg_temp.key('cost'), user_id => 'u6', daily_cost_limit => 0.000000010) AS id
-\gset
+SELECT add_key('openai', pg_temp.key('cost'), user_id => 'u6',
+               daily_cost_limit => 0.000000010) AS id \gset
 SELECT pg_temp.hold('j', 'u6', cost => 0.000000006) = :id;
 SELECT pg_temp.failure($$ SELECT pg_temp.hold('k', 'u6', cost => 0.000000005) $$);
 SELECT pg_temp.hold('k', 'u6', cost => 0.000000004) = :id;
@@ -129,7 +130,8 @@ SELECT add_key('openai', pg_temp.key('syst')) AS of_system \gset
 SELECT pg_temp.picks(3, 'openai', 'u8');
 SELECT key_id = :of_system AS the_systems
 FROM acquire_key('openai', 'u8', exclude => ARRAY[:first, :second]);
-SELECT pg_temp.failure(format($$ SELECT * FROM acquire_key('openai', 'u8', exclude => '{%s,%s,%s}') $$,
+SELECT pg_temp.failure(format($$ SELECT * FROM acquire_key('openai', 'u8',
+                                                           exclude => '{%s,%s,%s}') $$,
                               :first, :second, :of_system));
 SELECT key_id = :second FROM acquire_key('openai', 'u8', exclude => '{}');
 

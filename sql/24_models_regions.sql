@@ -9,12 +9,13 @@ SELECT add_key('openai', pg_temp.key('gpt4'), models => '{gpt-4*,o3}', user_id =
        add_key('openai', pg_temp.key('mini'), models => '{gpt-4o-mini}', user_id => 'u1'),
        add_key('openai', pg_temp.key('free'), user_id => 'u1');
 SELECT model, right(pick_key('openai', 'u1', NULL, model), 4)
-FROM unnest(ARRAY['gpt-4', 'gpt-4o-mini', 'gpt-4-turbo', 'o3', 'o3-mini', 'gpt-3.5', 'GPT-4', 'gpt-', '',
-                  NULL]) AS model;
+FROM unnest(ARRAY['gpt-4', 'gpt-4o-mini', 'gpt-4-turbo', 'o3', 'o3-mini', 'gpt-3.5', 'GPT-4',
+                  'gpt-', '', NULL]) AS model;
 SELECT key_name, model
 FROM unnest(ARRAY['gpt-4o-mini', 'o3-mini']) AS model,
      acquire_key('openai', 'u1', model => model, exclude => '{1}');
-SELECT key_id, eligible, reason FROM explain_pick('openai', 'u1', model => 'o3-mini') ORDER BY key_id;
+SELECT key_id, eligible, reason FROM explain_pick('openai', 'u1', model => 'o3-mini')
+ORDER BY key_id;
 -- A lone star is any model; a star elsewhere is a star.
 SELECT add_key('openai', pg_temp.key('star'), models => '{*}', user_id => 'u2'),
        add_key('openai', pg_temp.key('midd'), models => '{gpt*mini}', user_id => 'u3');
@@ -77,7 +78,8 @@ UPDATE keypool.api_keys SET region = NULL WHERE key_source = 'system';
 SELECT add_key('openai', pg_temp.key('bloc'), user_id => 'u8') AS blocked,
        add_key('openai', pg_temp.key('next'), user_id => 'u8') AS next \gset
 SELECT mark_key_error(:blocked, 'model_not_found', 404, model => 'gpt-9');
-SELECT pg_temp.picks(2, 'openai', 'u8', NULL, 'gpt-9'), pg_temp.picks(2, 'openai', 'u8', NULL, 'gpt-4'),
+SELECT pg_temp.picks(2, 'openai', 'u8', NULL, 'gpt-9'),
+       pg_temp.picks(2, 'openai', 'u8', NULL, 'gpt-4'),
        pg_temp.picks(2, 'openai', 'u8');
 SELECT key_id = :blocked AS blocked, eligible, pg_temp.timeless(reason)
 FROM explain_pick('openai', 'u8', model => 'gpt-9') WHERE key_source = 'user' ORDER BY key_id;

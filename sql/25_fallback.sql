@@ -71,6 +71,7 @@ SELECT pg_temp.failure(format($$ SELECT * FROM acquire_key('openai', fallback =>
 UPDATE keypool.api_keys SET models = '{claude-*}' WHERE id = :anthropic;
 UPDATE keypool.api_keys SET models = '{gemini-*}' WHERE id = :gemini;
 SELECT provider FROM acquire_key('openai', model => 'gemini-2.5-pro', fallback => true);
-SELECT pg_temp.failure($$ SELECT * FROM acquire_key('openai', model => 'gpt-4', fallback => true) $$);
+SELECT pg_temp.failure($$ SELECT * FROM acquire_key('openai', model => 'gpt-4',
+                                                    fallback => true) $$);
 -- A provider that is not known is no case for falling back.
 SELECT pg_temp.failure($$ SELECT * FROM acquire_key('opnai', fallback => true) $$);

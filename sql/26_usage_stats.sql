@@ -10,10 +10,11 @@ CREATE FUNCTION pg_temp.stats(provider text) RETURNS text LANGUAGE sql AS $$
                                      '"last_used": "[^"]*"', '"last_used": "<moment>"', 'g')::jsonb)
 $$;
 SELECT pg_temp.stats('openai');
-SELECT add_key('openai', pg_temp.key('aaaa')) AS a, add_key('openai', pg_temp.key('bbbb')) AS b \gset
+SELECT add_key('openai', pg_temp.key('aaaa')) AS a,
+       add_key('openai', pg_temp.key('bbbb')) AS b \gset
 SELECT pg_temp.stats('openai');
--- Requests are what was picked or, where more is known, reported; errors are those the key is blamed
--- for.
+-- Requests are what was picked or, where more is known, reported; errors are those the key is
+-- blamed for.
 SELECT count(pick_key('openai')) FROM generate_series(1, 8);
 SELECT mark_key_success(:a, 100), mark_key_success(:a, 200),
        mark_key_error(:a, 'invalid_request_error', 400),
@@ -30,12 +31,14 @@ SELECT get_usage_stats(NULL) IS NULL;
 SELECT add_key('openai', 'sk-proj-' || repeat('m', 24) || 'aaaa') AS alike,
        add_key('openai', pg_temp.key('user'), user_id => 'u1') AS of_user,
        add_key('openai', pg_temp.key('orga'), organization_id => 'o1') AS of_organization \gset
-SELECT get_usage_stats('openai')->'total_keys', jsonb_object_keys(get_usage_stats('openai')->'key_usage');
+SELECT get_usage_stats('openai')->'total_keys',
+       jsonb_object_keys(get_usage_stats('openai')->'key_usage');
 SELECT count(pick_key('openai', 'u1')) FROM generate_series(1, 2);
 SELECT get_usage_stats('openai')#>>'{key_usage,sk-proj-…user,requests}';
 -- A revoked key is no key.
 SELECT revoke_key(:alike);
-SELECT get_usage_stats('openai')->'total_keys', jsonb_object_keys(get_usage_stats('openai')->'key_usage');
+SELECT get_usage_stats('openai')->'total_keys',
+       jsonb_object_keys(get_usage_stats('openai')->'key_usage');
 -- Not a word of a secret.
 SELECT get_usage_stats('openai')::text ~ 'kkkk';
 

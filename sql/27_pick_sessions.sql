@@ -22,7 +22,8 @@ SELECT :home.get_usage_stats('openai')->'total_keys';
 SELECT :home.mark_key_success(:id);
 SET search_path = '';
 SELECT pg_catalog.right(:home.pick_key('openai', 'u1', 'o1', 'gpt-4'), 4);
-SELECT :home.add_key('openai', 'sk-proj-' || pg_catalog.repeat('k', 24) || 'path', user_id => 'u1') > 0;
+SELECT :home.add_key('openai', 'sk-proj-' || pg_catalog.repeat('k', 24) || 'path',
+                     user_id => 'u1') > 0;
 SELECT pg_catalog.right(:home.pick_key('openai', 'u1'), 4);
 RESET search_path;
 DROP SCHEMA evil CASCADE;
@@ -88,7 +89,8 @@ EXECUTE picking('openai', 'u1');
 EXECUTE picking('openai', 'u2');
 RESET plan_cache_mode;
 BEGIN;
-DECLARE chosen SCROLL CURSOR FOR SELECT n, right(pick_key('openai'), 4) FROM generate_series(1, 5) AS n;
+DECLARE chosen SCROLL CURSOR FOR
+SELECT n, right(pick_key('openai'), 4) FROM generate_series(1, 5) AS n;
 FETCH 2 FROM chosen;
 UPDATE keypool.api_keys SET enabled = false WHERE id = :id;
 FETCH 1 FROM chosen;
@@ -119,12 +121,14 @@ SELECT picks AS before FROM keypool.api_keys_overview WHERE key_id = :id \gset
 SELECT count(DISTINCT pick_key('openai')), count(*) FROM generate_series(1, 1000);
 SELECT picks - :before FROM keypool.api_keys_overview WHERE key_id = :id;
 SELECT count(*) FROM generate_series(1, 1000) AS n, LATERAL pick_key('openai', 'u' || n) AS secret;
-SELECT right(pick_key('openai'), 4) FROM (VALUES (1), (2)) AS v WHERE pick_key('openai') IS NOT NULL;
+SELECT right(pick_key('openai'), 4) FROM (VALUES (1), (2)) AS v
+WHERE pick_key('openai') IS NOT NULL;
 COPY (SELECT right(pick_key('openai'), 4) FROM generate_series(1, 2)) TO STDOUT;
 
 -- Parallel plans: forced wherever they may be, which with a pick in the query is nowhere.
 SELECT set_config(CASE WHEN current_setting('server_version_num')::int >= 160000
-                       THEN 'debug_parallel_query' ELSE 'force_parallel_mode' END, 'regress', false);
+                       THEN 'debug_parallel_query' ELSE 'force_parallel_mode' END,
+                  'regress', false);
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/model_blocks.hpp"
 #include "pg/lwlock.hpp"
 #include "pg/owner.hpp"
 #include "pg/spi.hpp"
@@ -32,7 +33,7 @@ constexpr const char* kUpsert = R"(
 INSERT INTO keypool.key_state AS old (
   key_id, state, cooldown_until, failure_class, failure_streak, last_error, last_error_at,
   last_checked_at, picks, requests, errors, tokens, cost_nano, cost_today_nano, cost_day,
-  last_used_at, updated_at)
+  last_used_at, model_blocks, updated_at)
 SELECT
   k.id, n.state, era.start + nullif(n.cooldown_until, 0) * era.tick,
   nullif(n.failure_class, 'none'), n.failure_streak, nullif(n.last_error, ''),
@@ -40,11 +41,11 @@ SELECT
   era.start + nullif(n.last_checked_at, 0) * era.tick,
   n.picks, n.requests, n.errors, n.tokens, n.cost_nano, n.cost_today_nano,
   date '2000-01-01' + nullif(n.cost_day, 0)::int,
-  era.start + nullif(n.last_used_at, 0) * era.tick, now()
-FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) AS n (
+  era.start + nullif(n.last_used_at, 0) * era.tick, nullif(n.model_blocks, ''), now()
+FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) AS n (
   key_id, state, cooldown_until, failure_class, failure_streak, last_error, last_error_at,
   last_checked_at, picks, requests, errors, tokens, cost_nano, cost_today_nano, cost_day,
-  last_used_at)
+  last_used_at, model_blocks)
 JOIN keypool.api_keys AS k ON k.id = n.key_id
 CROSS JOIN (VALUES (timestamptz '2000-01-01 00:00:00+00', interval '1 microsecond'))
   AS era (start, tick)
@@ -64,6 +65,7 @@ ON CONFLICT (key_id) DO UPDATE SET
   cost_today_nano = excluded.cost_today_nano,
   cost_day = excluded.cost_day,
   last_used_at = excluded.last_used_at,
+  model_blocks = excluded.model_blocks,
   updated_at = excluded.updated_at)";
 
 // `429 rate_limit_exceeded`, or as much of that as is known.
@@ -95,16 +97,19 @@ std::vector<std::string_view> texts(std::span<const Record> records, Pick pick) 
 template <typename Record>
 void upsert(std::span<const Record> records) {
   std::vector<std::string> errors;
-  errors.reserve(records.size());
-  for (const Record& record : records) errors.push_back(last_error(record.health));
+  std::vector<std::string> blocks;
+  for (const Record& record : records) {
+    errors.push_back(last_error(record.health));
+    blocks.push_back(core::model_blocks_text(record.health, store::now()));
+  }
+  const auto view = [](const std::string& text) { return std::string_view(text); };
   pg::Session session;
   session.run(kUpsert, numbers(records, [](const Record& r) { return r.key_id; }),
               texts(records, [](const Record& r) { return core::name(r.health.state); }),
               numbers(records, [](const Record& r) { return r.health.cooldown_until; }),
               texts(records, [](const Record& r) { return core::name(r.health.failure); }),
               numbers(records, [](const Record& r) { return r.health.streak; }),
-              texts(std::span<const std::string>(errors),
-                    [](const std::string& text) { return std::string_view(text); }),
+              texts(std::span<const std::string>(errors), view),
               numbers(records, [](const Record& r) { return r.health.last_error_at; }),
               numbers(records, [](const Record& r) { return r.usage.last_checked_at; }),
               numbers(records, [](const Record& r) { return r.usage.picks; }),
@@ -114,7 +119,8 @@ void upsert(std::span<const Record> records) {
               numbers(records, [](const Record& r) { return r.usage.cost_nano; }),
               numbers(records, [](const Record& r) { return r.usage.cost_today_nano; }),
               numbers(records, [](const Record& r) { return r.usage.cost_day; }),
-              numbers(records, [](const Record& r) { return r.usage.last_used_at; }));
+              numbers(records, [](const Record& r) { return r.usage.last_used_at; }),
+              texts(std::span<const std::string>(blocks), view));
 }
 
 }  // namespace

@@ -31,8 +31,8 @@ side_by_side() {
     cat "$folder"/* >"$work/latencies.log"
     awk -v clients="$3" -v own="$(mean_latency 0 <"$work/latencies.log")" \
       -v their="$(mean_latency 1 <"$work/latencies.log")" '
-      FILENAME ~ /pgbench/ && $1 == "tps" { cycle = clients * 1e6 / $3; next }
-      FILENAME ~ /latencies/ { sum += $3; ++count }
+      FNR == NR { if ($1 == "tps") cycle = clients * 1e6 / $3; next }
+      { sum += $3; ++count }
       END {
         between = cycle - sum / count
         own += between; their += between

@@ -108,6 +108,7 @@ CREATE TABLE keypool.key_state (
   cost_today_nano  bigint NOT NULL DEFAULT 0,
   cost_day         date,
   last_used_at     timestamptz,
+  model_blocks     text,
   updated_at       timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);  -- rewritten in place every second: room for heap-only updates
 

@@ -19,7 +19,7 @@ WITH
              AS cooldown_until,
            CASE WHEN l.key_id IS NULL THEN s.failure_class ELSE l.failure_class END
              AS failure_class,
-           CASE WHEN l.key_id IS NULL THEN s.last_error ELSE l.last_error END AS last_error,
+           coalesce(l.last_error, s.last_error) AS last_error,
            CASE WHEN l.key_id IS NULL THEN s.last_used_at ELSE l.last_used_at END AS last_used_at,
            CASE WHEN l.key_id IS NULL THEN s.last_checked_at ELSE l.last_checked_at END
              AS last_checked_at,

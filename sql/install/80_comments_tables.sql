@@ -101,6 +101,8 @@ COMMENT ON COLUMN keypool.key_state.cost_nano IS
 COMMENT ON COLUMN keypool.key_state.cost_today_nano IS 'The same, on cost_day alone.';
 COMMENT ON COLUMN keypool.key_state.cost_day IS 'Day (UTC) that cost_today_nano belongs to.';
 COMMENT ON COLUMN keypool.key_state.last_used_at IS 'When the key was last picked.';
+COMMENT ON COLUMN keypool.key_state.model_blocks IS
+  'Models the key is not used for at present, as hash:microseconds since 2000.';
 COMMENT ON COLUMN keypool.key_state.updated_at IS 'When the worker last wrote this row.';
 
 COMMENT ON TABLE keypool.alerts IS 'What went wrong, one row a cause until it clears.';

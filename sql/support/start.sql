@@ -13,9 +13,10 @@ $$ SELECT 'sk-proj-' || repeat('k', 24) || tail $$;
 
 -- Moments differ from run to run.
 CREATE FUNCTION pg_temp.timeless(line text) RETURNS text LANGUAGE sql AS
-$$ SELECT regexp_replace(regexp_replace(line, '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^ ,.]*(\.\d+[^ ,.]*)?',
-                                        '<moment>'),
-                         'in \d+ s\.', 'in <n> s.') $$;
+$$ SELECT regexp_replace(
+            regexp_replace(line, '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^ ,.]*(\.\d+[^ ,.]*)?',
+                           '<moment>'),
+            'in \d+ s\.', 'in <n> s.') $$;
 
 -- What a statement fails with, as lines: SQLSTATE and message, detail, hint.
 CREATE FUNCTION pg_temp.failure(statement text) RETURNS SETOF text LANGUAGE plpgsql AS $$

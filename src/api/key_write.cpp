@@ -6,6 +6,7 @@
 #include "pg/snapshot.hpp"
 #include "store/catalog.hpp"
 #include "store/keyring.hpp"
+#include "store/loader.hpp"
 
 #include "pg/postgres.hpp"
 
@@ -123,6 +124,7 @@ StoredKey insert_key(const core::KeyFields& fields, const ProviderFormat& provid
                      std::string_view secret) {
   core::check_key_fields(fields);
   const core::KeyOwner owner = core::owner_of(fields);
+  if (!fields.user_id) store::require_room();
   const pg::ActAs role(store::catalog().owner);
   pg::Session session;
   for (;;) {

@@ -61,7 +61,8 @@ void store_secret(pg::Session& session, std::int64_t id, const SealedSecret& sea
 // What the old secret had earned itself. A key in the pool is reset when the pool loads it anew.
 void reset_state(pg::Session& session, std::int64_t id) {
   session.run(
-      "UPDATE keypool.key_state SET state = 'healthy', cooldown_until = NULL, failure_class = NULL,"
+      "UPDATE keypool.key_state SET state = 'healthy', cooldown_until = NULL, failure_class = "
+      "NULL, model_blocks = NULL,"
       " failure_streak = 0, last_error = NULL, last_error_at = NULL, check_status = NULL,"
       " next_check_at = NULL, updated_at = clock_timestamp() WHERE key_id = $1",
       id);

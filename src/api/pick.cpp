@@ -2,7 +2,7 @@
 #include <cinttypes>
 #include <optional>
 
-#include "core/error.hpp"
+#include "core/secret.hpp"
 #include "pg/entry.hpp"
 #include "pg/result.hpp"
 #include "pg/settings.hpp"
@@ -26,7 +26,7 @@ void log_pick(const store::Picked& picked) {
   pg::call([&picked, level] {
     ereport(level == pg::PickLog::kLog ? LOG : DEBUG1,
             (errmsg("picked key %" PRId64 " of provider \"%.*s\"", picked.key_id,
-                    picked.provider.name_size, picked.provider.name.data()),
+                    picked.provider_size, picked.provider_text.data()),
              errhidestmt(true)));
   });
 }
@@ -43,14 +43,16 @@ Datum pick_key(const pg::Args& args) {
 
   store::Picked picked;
   store::pick(request, picked);
-  const core::Secret secret = store::open_picked(picked, request);
+  // Opened where it is returned: there is no other copy to wipe.
+  const pg::NewText secret(picked.secret_size());
+  store::open_picked(picked, request, secret.bytes());
   log_pick(picked);
-  return pg::to_datum(secret.view());
+  return secret.datum();
 }
 
 std::string base_url_of(const store::Picked& picked) {
   if (picked.has_base_url) return store::key_base_url(picked.key_id);
-  return std::string(picked.provider.base_url_view());
+  return std::string(picked.base_url());
 }
 
 // acquire_key(…) → (lease_id, key_id, key_name, provider, key_source, strategy, secret, base_url)
@@ -62,12 +64,12 @@ Datum acquire_key(const pg::Args& args) {
   store::Picked picked;
   store::pick(request, picked);
   try {
-    const core::Secret secret = store::open_picked(picked, request);
+    core::Secret secret(picked.secret_size());
+    store::open_picked(picked, request, secret.bytes());
     const std::string base_url = base_url_of(picked);
     log_pick(picked);
-    return pg::record(args, picked.lease_id, picked.key_id, picked.key_name(),
-                      picked.provider.name_view(), core::name(picked.kind),
-                      core::name(picked.strategy), secret.view(),
+    return pg::record(args, picked.lease_id, picked.key_id, picked.key_name(), picked.provider(),
+                      core::name(picked.kind), core::name(picked.strategy), secret.view(),
                       base_url.empty() ? std::nullopt : std::optional<std::string>(base_url));
   } catch (...) {
     // The caller never learns of the lease: it must not hold capacity until it expires.

@@ -48,8 +48,8 @@ std::optional<pg::Instant> instant(core::Micros at) {
 }
 
 std::optional<std::string> last_error(const core::Health& health) {
-  if (health.last_error_at == 0) return std::nullopt;
   const std::string code(health.code.data(), strnlen(health.code.data(), health.code.size()));
+  if (code.empty()) return std::nullopt;  // none, or one of before a restart: key_state knows
   return health.http_status == 0 ? code : std::to_string(health.http_status) + " " + code;
 }
 

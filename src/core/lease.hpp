@@ -36,6 +36,8 @@ class LeaseTable {
   std::optional<Lease> take_expired(std::uint32_t& from, Micros now) noexcept;
 
   std::uint32_t size() const noexcept { return size_; }
+  // How many are out now.
+  std::uint32_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
 
  private:
   enum State : std::uint32_t { kFree, kBusy, kHeld };

@@ -76,6 +76,7 @@ Pool Pool::create(void* zeroed, PoolSizes sizes, Micros now) {
   Pool pool(zeroed, sizes);
   pool.header_->sizes = sizes;
   pool.header_->free_group = kNone;
+  std::fill(std::begin(pool.header_->free_runs), std::end(pool.header_->free_runs), kNone);
   // A new entry has nothing loaded yet: epochs start one ahead of `loaded`.
   for (Database& entry : pool.header_->databases) entry.epochs.mirrored.store(1);
   std::fill_n(pool.group_buckets_, bucket_count(group_capacity(sizes.slots)), kNone);
@@ -155,6 +156,7 @@ std::uint32_t Pool::find_slot(std::uint32_t database, std::int64_t key_id) const
 std::uint32_t Pool::group_limit() const noexcept { return header_->group_limit; }
 std::uint32_t Pool::capacity() const noexcept { return header_->sizes.slots; }
 std::uint32_t Pool::live_slots() const noexcept { return header_->live_slots; }
+std::uint32_t Pool::mirrored_slots() const noexcept { return header_->mirrored_slots; }
 std::uint64_t Pool::evictions() const noexcept { return header_->evictions; }
 
 }  // namespace keypool::core

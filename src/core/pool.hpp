@@ -78,6 +78,7 @@ struct Group {
   Strategy ranked_by;
   OwnerKind kind;
   bool used;
+  bool recent;      // picked from since the arena last looked for somebody to drop
   bool has_models;  // some key is limited to models or regions, or blocked for a model
   std::uint8_t owner_size;
   std::array<char, kMaxOwner> owner;
@@ -126,6 +127,7 @@ class Pool {
   std::uint32_t group_limit() const noexcept;
   std::uint32_t capacity() const noexcept;
   std::uint32_t live_slots() const noexcept;
+  std::uint32_t mirrored_slots() const noexcept;  // which nothing can evict
   std::uint64_t evictions() const noexcept;
 
   static std::uint64_t provider_name_hash(std::string_view name) noexcept;  // 0: too long
@@ -135,6 +137,7 @@ class Pool {
   }
 
  private:
+  friend class Arena;
   friend class Publisher;
   struct Header;
   struct ProviderName {

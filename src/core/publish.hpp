@@ -9,6 +9,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/arena.hpp"
 #include "core/pool.hpp"
 
 namespace keypool::core {
@@ -27,12 +28,15 @@ struct KeyRow {
 
 class Publisher {
  public:
-  Publisher(Pool& pool, Micros now) : pool_(pool), now_(now) {}
+  Publisher(Pool& pool, Micros now) : pool_(pool), arena_(pool, now) {}
 
   // Replaces the providers and the mirrored groups of a database. `keys` are sorted by provider,
   // kind, owner and id; `epoch` is not 0. False: it does not fit, and the pool is as it was.
   bool mirror(Database& database, std::span<const ProviderRow> providers, std::span<KeyRow> keys,
               std::uint64_t epoch) noexcept;
+
+  // How many mirrored keys the database may have, once every group of users has gone.
+  std::size_t room_for(std::uint32_t database) const noexcept;
 
   // Replaces one user's group, which may be empty. False: no room, and the user has none.
   bool user(const GroupKey& key, std::span<KeyRow> keys, std::uint64_t epoch) noexcept;
@@ -49,21 +53,11 @@ class Publisher {
   void set_providers(std::uint32_t database, std::span<const ProviderRow> rows) noexcept;
   void free_provider(std::uint32_t index) noexcept;
   void rebuild_names() noexcept;
-  std::uint32_t entry_for(const GroupKey& key) noexcept;
-  void fill(std::uint32_t group, std::span<KeyRow> keys) noexcept;
+  bool fill(std::uint32_t group, std::span<KeyRow> keys) noexcept;
   void carry_over(std::uint32_t database, Slot& row) const noexcept;
-  void free_slots(Group& group) noexcept;
-  void free_group(std::uint32_t index) noexcept;
-  bool make_room(std::uint32_t slots, std::uint32_t groups, std::uint32_t spare) noexcept;
-  std::uint32_t evict(std::uint32_t slots, std::uint32_t groups, std::uint32_t spare,
-                      bool losing) noexcept;
-  void compact() noexcept;
-  void index_ids() noexcept;
-  void link_id(std::uint32_t slot) noexcept;
-  void count_keys(const Group& group, bool coming) noexcept;
 
   Pool& pool_;
-  Micros now_;
+  Arena arena_;
 };
 
 }  // namespace keypool::core

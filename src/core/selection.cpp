@@ -87,6 +87,7 @@ void reserve(Slot& slot, const Wish& wish, Micros now) {
 
 std::uint32_t take_key(Pool& pool, Group& group, const Provider& provider, const Wish& wish,
                        const Moment& moment) noexcept {
+  group.recent = true;
   if (group.count == 0) return kNone;
   const Micros now = moment.now;
   rank_if_due(pool, group, provider, moment);

@@ -95,6 +95,23 @@ Datum to_datum(const T& value) {
   return call([&] { return SqlType<T>::to(value); });
 }
 
+// A text of a known size whose bytes are written in place: for what shall not be copied about.
+class NewText {
+ public:
+  explicit NewText(std::size_t size)
+      : text_(call([size] { return static_cast<text*>(palloc(VARHDRSZ + size)); })), size_(size) {
+    SET_VARSIZE(text_, VARHDRSZ + size);
+  }
+  std::span<std::byte> bytes() const noexcept {
+    return {reinterpret_cast<std::byte*>(VARDATA(text_)), size_};
+  }
+  Datum datum() const noexcept { return PointerGetDatum(text_); }
+
+ private:
+  text* text_;
+  std::size_t size_;
+};
+
 // A value on its way into a tuple or a parameter list.
 struct NullableValue {
   Datum datum;

@@ -77,6 +77,7 @@ enum {
   kCostTodayNano,
   kCostDay,
   kLastUsedAt,
+  kModelBlocks,
   kUpdatedAt,
   kEnd
 };

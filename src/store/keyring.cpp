@@ -145,11 +145,16 @@ core::Keyring& keyring_for_writing() {
   return ring;
 }
 
-core::Secret open_secret(std::span<const std::byte> envelope, const core::KeyIdentity& identity) {
+std::size_t open_secret(std::span<const std::byte> envelope, const core::KeyIdentity& identity,
+                        std::span<std::byte> out) {
   const core::EnvelopeView view = core::parse_envelope(envelope, identity.key_id);
   core::Aead& data_key = keyring(view.key_number).data_key(view.key_number);
-  core::Secret secret(view.secret_size());
-  core::open_key(data_key, view, identity, secret.bytes());
+  return core::open_key(data_key, view, identity, out);
+}
+
+core::Secret open_secret(std::span<const std::byte> envelope, const core::KeyIdentity& identity) {
+  core::Secret secret(core::parse_envelope(envelope, identity.key_id).secret_size());
+  open_secret(envelope, identity, secret.bytes());
   return secret;
 }
 

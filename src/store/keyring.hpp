@@ -22,6 +22,10 @@ core::Keyring& keyring(std::uint32_t data_key = 0);
 // Writes, so not in a read-only transaction or on a standby.
 core::Keyring& keyring_for_writing();
 
+// Opens an envelope into `out`, which holds its secret_size() at least, and returns that size.
+std::size_t open_secret(std::span<const std::byte> envelope, const core::KeyIdentity& identity,
+                        std::span<std::byte> out);
+
 // Opens an envelope. The identity must be the row's, or it fails (core/envelope.hpp).
 core::Secret open_secret(std::span<const std::byte> envelope, const core::KeyIdentity& identity);
 

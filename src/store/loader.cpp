@@ -1,10 +1,14 @@
 #include "store/loader.hpp"
 
 #include <algorithm>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/error.hpp"
 #include "core/publish.hpp"
+#include "pg/error_map.hpp"
 #include "pg/lwlock.hpp"
 #include "store/catalog.hpp"
 #include "store/columns.hpp"
@@ -150,12 +154,39 @@ Whereabouts find_key(const Catalog& catalog, std::int64_t key_id) {
   return found;
 }
 
-[[noreturn]] void pool_is_full() {
-  throw core::Error(core::ErrorCode::kConfigurationLimit, "the key pool is full",
-                    "It has " + std::to_string(pool().capacity()) +
-                        " slots for the system and organization keys of all databases and for "
-                        "the users' keys in use.",
-                    "Raise keypool.max_keys and restart the server.");
+core::Error pool_is_full(std::string message) {
+  return {core::ErrorCode::kConfigurationLimit, std::move(message),
+          "It has " + std::to_string(pool().capacity()) +
+              " slots for the system and organization keys of all databases and for the users' "
+              "keys in use.",
+          "Raise keypool.max_keys and restart the server."};
+}
+
+// More keys than the pool has room for must not take those down that do fit: the newest wait.
+std::span<core::KeyRow> oldest(std::span<core::KeyRow> keys, std::size_t most,
+                               std::span<std::int64_t> ids) {
+  if (keys.size() <= most) return keys;
+  if (most == 0) return {};
+  for (std::size_t i = 0; i < keys.size(); ++i) ids[i] = keys[i].slot.config.key_id;
+  std::nth_element(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(most - 1), ids.end());
+  const auto end = std::remove_if(keys.begin(), keys.end(), [&](const core::KeyRow& row) {
+    return row.slot.config.key_id > ids[most - 1];
+  });
+  return {keys.begin(), end};
+}
+
+// Publishes what was read, and answers how many keys had to be left out.
+std::size_t publish(core::Database& database, const Found& found, std::uint64_t epoch) {
+  std::vector<std::int64_t> ids(found.keys.count);  // before the lock: nothing allocates under it
+  const pg::ExclusiveGuard guard(pool_lock());
+  if (database.loaded >= epoch) return 0;  // somebody loaded the same or more meanwhile
+  core::Publisher publisher(pool(), now());
+  const std::span<core::KeyRow> all = {found.keys.rows, found.keys.count};
+  const auto keys = oldest(all, publisher.room_for(database.oid.load()), ids);
+  if (!publisher.mirror(database, {found.providers.rows, found.providers.count}, keys, epoch)) {
+    throw pool_is_full("too many providers for the key pool");
+  }
+  return all.size() - keys.size();
 }
 
 }  // namespace
@@ -172,12 +203,16 @@ void ensure_mirrored(core::Database& database) {
     MemoryContextSwitchTo(memory.context());
     return read_mirrored(relations);
   });
-  const pg::ExclusiveGuard guard(pool_lock());
-  if (database.loaded >= epoch) return;  // somebody loaded the same or more meanwhile
-  core::Publisher publisher(pool(), now());
-  const bool fits = publisher.mirror(database, {found.providers.rows, found.providers.count},
-                                     {found.keys.rows, found.keys.count}, epoch);
-  if (!fits) pool_is_full();
+  const std::size_t left_out = publish(database, found, epoch);
+  if (left_out != 0) {
+    pg::report(LOG, pool_is_full("the key pool is full: the newest " + std::to_string(left_out) +
+                                 " system and organization keys of this database are left out"));
+  }
+}
+
+void require_room() {
+  const pg::SharedGuard guard(pool_lock());
+  if (pool().mirrored_slots() >= pool().capacity()) throw pool_is_full("the key pool is full");
 }
 
 void load_user(core::Database& database, std::uint32_t provider, std::string_view user) {
@@ -203,7 +238,9 @@ void load_user(core::Database& database, std::uint32_t provider, std::string_vie
   const std::uint32_t present = all.find_group(key);
   if (present != core::kNone && all.group(present).epoch > epoch) return;
   core::Publisher publisher(all, now());
-  if (!publisher.user(key, {found.keys.rows, found.keys.count}, epoch)) pool_is_full();
+  if (!publisher.user(key, {found.keys.rows, found.keys.count}, epoch)) {
+    throw pool_is_full("the key pool is full");
+  }
 }
 
 KeyPresence load_key(core::Database& database, std::int64_t key_id) {

@@ -10,11 +10,16 @@
 
 namespace keypool::store {
 
-// Loads providers and mirrored keys if a commit changed them since they were loaded.
+// Loads providers and mirrored keys if a commit changed them since they were loaded. Of more keys
+// than there is room for, the oldest are loaded and the server's log says so.
 void ensure_mirrored(core::Database& database);
 
 // Loads the user's keys of that provider (index in the pool), whatever the pool has of them.
 void load_user(core::Database& database, std::uint32_t provider, std::string_view user);
+
+// Throws kConfigurationLimit when the pool has no slot for one more key of the system or of an
+// organization: for whoever is about to store one.
+void require_room();
 
 enum class KeyPresence { kLoaded, kRevoked, kMissing };
 

@@ -29,18 +29,27 @@ std::string counted_by_reason(const std::vector<Candidate>& candidates) {
 }
 
 std::string whose_keys(const PickRequest& request) {
-  std::string text = "There is no key";
-  if (!request.user.empty()) text += " of user \"" + std::string(request.user) + "\", none";
-  if (!request.organization.empty()) {
-    text += " of organization \"" + std::string(request.organization) + "\", and none";
+  const bool has_user = !request.user.empty();
+  const bool has_organization = !request.organization.empty();
+  std::string text = "There is no key ";
+  if (has_user) text += "of user \"" + std::string(request.user) + "\"";
+  if (has_user) text += has_organization ? ", " : " or ";
+  if (has_organization) {
+    text += "of organization \"" + std::string(request.organization) + "\" or ";
   }
-  return text + " of the system for this provider.";
+  return text + "of the system for this provider.";
+}
+
+// Up to the whole second: who waits until then is not early, and nobody reads microseconds.
+std::string second_of(core::Micros moment) {
+  const core::Micros second = (moment + core::kSecond - 1) / core::kSecond * core::kSecond;
+  return pg::call([second] { return timestamptz_to_str(second); });
 }
 
 std::string earliest_hint(core::Micros free_at) {
   const core::Micros seconds = std::max<core::Micros>(1, (free_at - now()) / core::kSecond);
-  const std::string moment = pg::call([free_at] { return timestamptz_to_str(free_at); });
-  return "The earliest is free again at " + moment + ", in " + std::to_string(seconds) + " s.";
+  return "The earliest is free again at " + second_of(free_at) + ", in " + std::to_string(seconds) +
+         " s.";
 }
 
 }  // namespace
@@ -58,8 +67,7 @@ std::string reason_of(const Candidate& candidate) {
 std::string explanation_of(const Candidate& candidate) {
   const core::Micros free_at = candidate.standing.free_at;
   if (free_at == core::kNever) return reason_of(candidate);
-  const std::string moment = pg::call([free_at] { return timestamptz_to_str(free_at); });
-  return reason_of(candidate) + " until " + moment;
+  return reason_of(candidate) + " until " + second_of(free_at);
 }
 
 core::Error no_key_available(const PickRequest& request, const std::vector<Candidate>& candidates) {

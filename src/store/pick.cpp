@@ -109,6 +109,13 @@ void copy_out(const core::Slot& slot, core::OwnerKind kind, Picked& picked) {
   std::copy_n(config.envelope.begin(), config.envelope_size, picked.envelope.begin());
 }
 
+void copy_provider(const core::ProviderConfig& config, bool with_url, Picked& picked) {
+  picked.provider_size = config.name_size;
+  std::copy_n(config.name.begin(), config.name_size, picked.provider_text.begin());
+  picked.base_url_size = with_url ? config.base_url_size : 0;
+  std::copy_n(config.base_url.begin(), picked.base_url_size, picked.base_url_text.begin());
+}
+
 // Writes the lease of the key just taken down; false, and the reservation is undone, when full.
 bool put_lease(core::Group& group, core::Slot& slot, const core::Wish& wish, core::Micros now,
                Picked& picked) {
@@ -148,7 +155,7 @@ Outcome take_from(std::uint32_t database, std::uint32_t provider_index, const Pi
       return Outcome::kLeasesFull;
     }
     copy_out(slot, kind, picked);
-    picked.provider = provider.config;
+    copy_provider(provider.config, request.wish.lease, picked);
     picked.strategy = core::strategy_of(provider, request.wish, at);
     return Outcome::kTaken;
   }
@@ -285,11 +292,11 @@ void pick(const PickRequest& request, Picked& picked) {
   note_dirty(database);
 }
 
-core::Secret open_picked(const Picked& picked, const PickRequest& request) {
+void open_picked(const Picked& picked, const PickRequest& request, std::span<std::byte> out) {
   const auto owner = owner_of(request, picked.kind);
-  const core::KeyIdentity identity = {picked.key_id, picked.provider.name_view(),
-                                      core::name(picked.kind), owner.value_or("")};
-  return open_secret({picked.envelope.data(), picked.envelope_size}, identity);
+  const core::KeyIdentity identity = {picked.key_id, picked.provider(), core::name(picked.kind),
+                                      owner.value_or("")};
+  open_secret({picked.envelope.data(), picked.envelope_size}, identity, out);
 }
 
 std::vector<Candidate> candidates(const PickRequest& request) {

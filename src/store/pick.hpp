@@ -6,14 +6,15 @@
 // call is not picked. Needs a transaction.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/envelope.hpp"
 #include "core/pool.hpp"
-#include "core/secret.hpp"
 #include "core/selection.hpp"
 
 namespace keypool::store {
@@ -35,11 +36,17 @@ struct Picked {
   bool has_base_url;  // the key has its own, in its row
   std::uint8_t key_name_size;
   std::uint16_t envelope_size;
+  std::uint8_t provider_size;
+  std::uint8_t base_url_size;
   std::array<char, core::kMaxKeyName> key_name_text;
+  std::array<char, core::kMaxProviderName> provider_text;
   std::array<std::byte, core::kMaxEnvelopeSize> envelope;
-  core::ProviderConfig provider;
+  std::array<char, core::kMaxBaseUrl> base_url_text;  // of the provider; with a lease only
 
   std::string_view key_name() const { return {key_name_text.data(), key_name_size}; }
+  std::string_view provider() const { return {provider_text.data(), provider_size}; }
+  std::string_view base_url() const { return {base_url_text.data(), base_url_size}; }
+  std::size_t secret_size() const { return envelope_size - core::kEnvelopeOverhead; }
 };
 
 // Throws kInvalidArgument (an owner's name that is too long), kUnknownProvider, kNoKeyAvailable
@@ -47,8 +54,9 @@ struct Picked {
 // kConfigurationLimit (pool or lease table full).
 void pick(const PickRequest& request, Picked& picked);
 
-// The plaintext of what pick() chose. Throws what store/keyring.hpp throws.
-core::Secret open_picked(const Picked& picked, const PickRequest& request);
+// Writes the plaintext of what pick() chose, picked.secret_size() bytes. Throws what
+// store/keyring.hpp throws; `out` is wiped then.
+void open_picked(const Picked& picked, const PickRequest& request, std::span<std::byte> out);
 
 // One key that a pick looks at, in the order in which it does.
 struct Candidate {

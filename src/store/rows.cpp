@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/model_blocks.hpp"
 #include "pg/money.hpp"
 #include "store/columns.hpp"
 
@@ -130,6 +131,7 @@ void restore_state(const Tuple& tuple, core::Slot& slot) {
   health.failure = core::failure_from_name(tuple.text(column::kFailureClass))
                        .value_or(core::FailureClass::kNone);
   health.last_error_at = tuple.time(column::kLastErrorAt, 0);
+  core::read_model_blocks(tuple.text(column::kModelBlocks), health);
   // Half open begins anew, with one probe.
   if (health.state == core::KeyState::kHalfOpen) health.probes_left = 1;
 

@@ -72,7 +72,9 @@ my $first = add('aaaa');
 both_pick($old, '', 'aaaa', 'a key added');
 add('user', q{user_id => 'u1'});
 both_pick($old, q{'u1'}, 'user', q{a user's key added});
-like($old->ask(q{SELECT lease_id > 0, key_id, right(secret, 4), base_url FROM acquire_key('openai')}),
+like(
+	$old->ask(q{SELECT lease_id > 0, key_id, right(secret, 4), base_url
+		FROM acquire_key('openai')}),
 	qr/^t\|$first\|aaaa\|https/, 'acquire_key');
 is($old->ask(q{SELECT release_key(lease_id) FROM acquire_key('openai')}), '', 'release_key');
 is($old->ask(q{SELECT key_id, eligible FROM explain_pick('openai')}), "$first|t", 'explain_pick');

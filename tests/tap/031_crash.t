@@ -55,8 +55,9 @@ sub as_before
 {
 	my ($who) = @_;
 	is(sql($state), $written, "$who: health and counters are as written");
-	is(sql('SELECT key_id, state, picks, errors FROM keypool.api_keys_overview ORDER BY key_id'),
-		sql('SELECT key_id, state, picks, errors FROM keypool.key_state ORDER BY key_id'),
+	my $columns = 'key_id, state, picks, errors, last_error';
+	is(sql("SELECT $columns FROM keypool.api_keys_overview ORDER BY key_id"),
+		sql("SELECT $columns FROM keypool.key_state ORDER BY key_id"),
 		"$who: and shared memory starts from there");
 	is(sql(q{SELECT right(pick_key('openai'), 4), right(pick_key('openai', 'u1'), 4)}), 'key3|user',
 		"$who: picks work, and pass over who is out");

@@ -1,5 +1,5 @@
-# Sixteen sessions pick while another adds, revokes, disables, limits and takes back what it did. Once
-# a COMMIT has returned, no session at any isolation level is given what it took away.
+# Sixteen sessions pick while another adds, revokes, disables, limits and takes back what it did.
+# Once a COMMIT has returned, no session at any isolation level is given what it took away.
 use strict;
 use warnings;
 
@@ -17,9 +17,9 @@ my $node = KeypoolCluster::start('coherence', 'keypool.health_check_interval = 0
 	'max_connections = 60', 'deadlock_timeout = 100ms');
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
-# Every key is known by its tail. `seen` says who was given which and when he asked; `gone` and `away`
-# when a key was certainly out: moments taken after the COMMIT that took it out had returned, and
-# before the statement that brought it back. All clocks are the server's.
+# Every key is known by its tail. `seen` says who was given which and when he asked; `gone` and
+# `away` when a key was certainly out: moments taken after the COMMIT that took it out had returned,
+# and before the statement that brought it back. All clocks are the server's.
 sql(q{
 CREATE EXTENSION pg_keypool;
 CREATE UNLOGGED TABLE seen (tail text, asked_at timestamptz, answered_at timestamptz, who text);
@@ -63,7 +63,8 @@ BEGIN
         UPDATE keypool.api_keys SET enabled = true WHERE id = key_id;
         COMMIT;
       WHEN 1 THEN
-        UPDATE keypool.api_keys SET requests_per_minute = 1000000, weight = 1 + n % 5 WHERE id = key_id;
+        UPDATE keypool.api_keys SET requests_per_minute = 1000000, weight = 1 + n % 5
+        WHERE id = key_id;
         COMMIT;
       WHEN 2 THEN
         BEGIN

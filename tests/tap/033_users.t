@@ -26,7 +26,8 @@ CREATE EXTENSION pg_keypool;
 CREATE FUNCTION secret(n int) RETURNS text LANGUAGE sql AS
 \$\$ SELECT 'sk-proj-' || repeat('k', 24) || to_char(n, 'FM00000000') \$\$;
 SELECT add_key('openai', secret(0));
-SELECT count(add_key('openai', secret(n), user_id => 'user ' || n)) FROM generate_series(1, $users) AS n;
+SELECT count(add_key('openai', secret(n), user_id => 'user ' || n))
+FROM generate_series(1, $users) AS n;
 CREATE FUNCTION pick_checked(n int) RETURNS void LANGUAGE plpgsql AS \$\$
 BEGIN
   IF pick_key('openai', 'user ' || n) <> secret(n) THEN
@@ -75,16 +76,18 @@ is(sql(q{SELECT pick_key('openai', 'user ' || 1e9) = secret(0)}), 't',
 is($session->ask(q{SELECT count(*) FROM generate_series(1, 5000) AS n
 	WHERE pick_key('openai', 'nobody ' || n) = secret(0)}), 5000, 'five thousand of them, too');
 
-# Counters: of 300 users whom nobody asked for so far, picked, written down, driven out by others, and
-# picked again.
+# Counters: of 300 users whom nobody asked for so far, picked, written down, driven out by others,
+# and picked again.
 my $count = q{SELECT count(*) FILTER (WHERE o.picks = %d), count(*) FROM keypool.api_keys_overview o
 	WHERE o.owner IN (SELECT 'user ' || n FROM generate_series(1, 300) AS n)};
-my $written = q{SELECT count(*) = 300 FROM keypool.key_state s JOIN keypool.api_keys k ON k.id = s.key_id
+my $written = q{SELECT count(*) = 300
+	FROM keypool.key_state s JOIN keypool.api_keys k ON k.id = s.key_id
 	WHERE k.user_id IN (SELECT 'user ' || n FROM generate_series(1, 300) AS n) AND s.picks = %d};
 for my $round (1 .. 3)
 {
 	my $total = $round * 5;
-	$session->ask('SELECT count(pick_checked(n)) FROM generate_series(1, 300) AS n, generate_series(1, 5)');
+	$session->ask(q{SELECT count(pick_checked(n))
+		FROM generate_series(1, 300) AS n, generate_series(1, 5)});
 	is(sql(sprintf $count, $total), '300|300', "round $round: every pick was counted");
 	ok(KeypoolCluster::await(sub { return sql(sprintf $written, $total) eq 't' }),
 		"round $round: and written down");

@@ -63,7 +63,8 @@ sub press
 sub add
 {
 	my ($who, $limits) = @_;
-	return sql("SELECT add_key('openai', 'sk-proj-' || repeat('k', 24) || '$who', user_id => '$who', $limits)");
+	return sql("SELECT add_key('openai', 'sk-proj-' || repeat('k', 24) || '$who',
+		user_id => '$who', $limits)");
 }
 
 sub taken { return sql("SELECT count(*) FROM taken WHERE who = '$_[0]'") }
@@ -108,18 +109,21 @@ sql(q{CREATE PROCEDURE edit(id bigint) LANGUAGE plpgsql AS $$
 	    PERFORM pg_sleep(0.015);
 	  END LOOP;
 	END $$});
-my $editor = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', "CALL edit($id)" ],
+my $editor = IPC::Run::start(
+	[ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', "CALL edit($id)" ],
 	'<', \undef, '&>', \my $edited);
 press(q{SELECT try_pick('edited')}, 4);
 ok($editor->finish, 'the key is edited meanwhile') or diag $edited;
 is(taken('edited'), 400, 'the tighter limit holds through every reload');
 
 # More system keys than one, all limited: the sum of what they allow.
-sql(q{SELECT count(add_key('openai', 'sk-proj-' || repeat('k', 24) || 'sys' || n, requests_per_minute => 100))
+sql(q{SELECT count(add_key('openai', 'sk-proj-' || repeat('k', 24) || 'sys' || n,
+		requests_per_minute => 100))
 	FROM generate_series(1, 5) AS n});
 press(q{SELECT try_pick(NULL)}, 3);
 is(sql('SELECT count(*) FROM taken WHERE who IS NULL'), 500, 'five keys together');
-is(sql(q{SELECT count(*) FROM keypool.system_api_keys WHERE requests_per_minute_left = 0 AND picks = 100}),
+is(sql(q{SELECT count(*) FROM keypool.system_api_keys
+	WHERE requests_per_minute_left = 0 AND picks = 100}),
 	5, 'and each its share');
 $node->stop;
 done_testing();

@@ -1,5 +1,5 @@
-# Several databases of a cluster, and an extension that goes and comes back: nobody sees keys that are
-# not his, and an old session forgets at once.
+# Several databases of a cluster, and an extension that goes and comes back: nobody sees keys that
+# are not his, and an old session forgets at once.
 use strict;
 use warnings;
 
@@ -55,7 +55,8 @@ is(ask('blue', "SELECT release_key($lease)"), '', 'and there only');
 is(ask('blue', 'SELECT string_agg(hint, \' \' ORDER BY key_id) FROM keypool.api_keys_overview'),
 	'sk-proj-…blue sk-proj-…bluu', 'views show their own');
 is(ask('blue', q{SELECT sum(picks) FROM keypool.api_keys_overview}), 7, 'and count their own');
-ask('red', q{UPDATE keypool.providers SET strategy = 'random', enabled = false WHERE name = 'openai'});
+ask('red',
+	q{UPDATE keypool.providers SET strategy = 'random', enabled = false WHERE name = 'openai'});
 is(ask('blue', q{SELECT strategy FROM acquire_key('openai')}), 'single', 'providers are apart');
 ask('red', q{UPDATE keypool.providers SET strategy = NULL, enabled = true WHERE name = 'openai'});
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_proc WHERE proname = 'pick_key'}), 0,
@@ -66,7 +67,8 @@ my $witness = PsqlSession->new($node, 'red');
 is($witness->ask(q{SELECT right(pick_key('openai', 'u1'), 4)}), 'redu', 'a witness');
 $witness->ask(q{PREPARE p AS SELECT right(pick_key('openai', 'u1'), 4); EXECUTE p});
 ask('red', 'DROP EXTENSION pg_keypool');
-like($witness->ask(q{SELECT pick_key('openai')}), qr/42883/, 'a dropped extension has no functions');
+like($witness->ask(q{SELECT pick_key('openai')}), qr/42883/,
+	'a dropped extension has no functions');
 ask('red', 'BEGIN');
 ask('red', 'CREATE SCHEMA elsewhere; CREATE EXTENSION pg_keypool SCHEMA elsewhere');
 ask('red', 'COMMIT');
@@ -75,8 +77,8 @@ like($witness->ask(q{SELECT elsewhere.pick_key('openai', 'u1')}), qr/KP001.*Ther
 like($witness->ask('EXECUTE p'), qr/42883|KP001/, 'not through an old plan either');
 $witness->ask('SET search_path = elsewhere, public');
 is($witness->ask(q{SELECT count(*) FROM keypool.api_keys_overview}), 0, 'nor views');
-is($witness->ask(q{SELECT elsewhere.add_key('openai', 'sk-proj-' || repeat('k', 24) || 'newr')}), $id,
-	'its ids begin anew');
+is($witness->ask(q{SELECT elsewhere.add_key('openai', 'sk-proj-' || repeat('k', 24) || 'newr')}),
+	$id, 'its ids begin anew');
 is($witness->ask(q{SELECT right(pick_key('openai', 'u1'), 4)}), 'newr', 'its first key is picked');
 is($witness->ask(q{SELECT state, picks, errors FROM keypool.api_keys_overview}), 'healthy|1|0',
 	'with nothing of the other key that had its id');
@@ -92,11 +94,13 @@ ask('blue', 'BEGIN; SAVEPOINT s; DROP EXTENSION pg_keypool; ROLLBACK TO s; COMMI
 is(pick('blue') . ' ' . pick('blue', 'u1'), 'blue bluu', 'to a savepoint likewise');
 # Drop and create in one transaction.
 ask('blue', 'BEGIN; DROP EXTENSION pg_keypool; CREATE EXTENSION pg_keypool; COMMIT');
-like(pick('blue'), qr/KP001.*There is no key/s, 'dropped and created in one transaction: all is gone');
+like(pick('blue'), qr/KP001.*There is no key/s,
+	'dropped and created in one transaction: all is gone');
 is(add('blue', 'last'), $id, 'and begins anew');
 is(pick('blue', 'u1'), 'last', 'with its own keys');
 # By way of its schema, and of its owner.
-ask('blue', 'DROP EXTENSION pg_keypool; CREATE SCHEMA home; CREATE EXTENSION pg_keypool SCHEMA home');
+ask('blue', q{DROP EXTENSION pg_keypool; CREATE SCHEMA home;
+	CREATE EXTENSION pg_keypool SCHEMA home});
 ask('blue', 'SET search_path = home; SET client_min_messages = error');
 add('blue', 'home');
 is(pick('blue'), 'home', 'in a schema of its own');

@@ -10,7 +10,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $refusal = qr/ERROR:  55000: [^\n]*not loaded at server start\nHINT:  [^\n]*shared_preload_libraries/;
+my $refusal =
+  qr/ERROR:  55000: [^\n]*not loaded at server start\nHINT:  [^\n]*shared_preload_libraries/;
 
 my $node = PostgreSQL::Test::Cluster->new('preload');
 $node->init;
@@ -65,7 +66,8 @@ for my $command ('\d', '\d keypool.api_keys', '\d+ keypool.api_keys_overview', '
 	unlike($answer, qr/ERROR/, "psql's $command works");
 }
 is(ask(q{LOAD 'pg_keypool'; SHOW keypool.default_strategy}), 'round_robin', 'settings can be seen');
-like(ask(q{LOAD 'pg_keypool'; SELECT pick_key('openai')}), $refusal, 'loading it by hand helps nothing');
+like(ask(q{LOAD 'pg_keypool'; SELECT pick_key('openai')}), $refusal,
+	'loading it by hand helps nothing');
 my $dump = $node->data_dir . '/../dump.sql';
 $node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-f', $dump ], 'pg_dump works');
 is(ask('BEGIN; DROP EXTENSION pg_keypool; ROLLBACK'), '', 'so does DROP EXTENSION');

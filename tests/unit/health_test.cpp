@@ -5,48 +5,13 @@
 
 #include <gtest/gtest.h>
 
+#include "health_fixture.hpp"
 #include "pool_fixture.hpp"
 
 namespace keypool::core {
 namespace {
 
 constexpr Micros kNow = kStart;
-
-Failure failure(FailureClass kind, Micros retry_at = 0) {
-  return {.kind = kind, .retry_at = retry_at};
-}
-
-// One key of a provider with `keys` keys, outside any pool.
-class HealthTest : public ::testing::Test {
- protected:
-  HealthTest() {
-    provider.health.keys = 1;
-    for (Slot& slot : slots) slot.config.enabled = true;
-  }
-  bool fail(FailureClass kind, Micros now, Micros retry_at = 0, int key = 0) {
-    return note_failure(slots[key], provider, failure(kind, retry_at), now, random);
-  }
-  void succeed(Micros now, int key = 0) { note_success(slots[key], provider, now); }
-  // What take_key does to the key's health; false when it may not be taken.
-  bool pick(Micros now) {
-    settle(health, now);
-    if (health.state == KeyState::kHealthy) return true;
-    if (health.state != KeyState::kHalfOpen || health.probes_left == 0) return false;
-    take_probe(health, now);
-    return true;
-  }
-  int picks_allowed(Micros now) {
-    int picks = 0;
-    while (picks < 100 && pick(now)) ++picks;
-    return picks;
-  }
-  Micros backoff_until() const { return provider.backoff_until.load(); }
-
-  Slot slots[4] = {};
-  Health& health = slots[0].health;
-  Provider provider = {};
-  Random random{1};
-};
 
 TEST_F(HealthTest, ACallersFaultChangesNothing) {
   EXPECT_FALSE(fail(FailureClass::kCallerFault, kNow));
@@ -237,95 +202,6 @@ TEST_F(HealthTest, AKeyThatGotWellInSilenceHasThreeFailuresAgain) {
   fail(FailureClass::kTransient, now);
   EXPECT_EQ(health.state, KeyState::kCooling);
   EXPECT_EQ(provider.health.failing, 1u) << "counted once";
-}
-
-TEST_F(HealthTest, AnOutageOfTheProviderBlamesNoKey) {
-  provider.health.keys = 4;
-  int blamed = 0;
-  for (int round = 0; round < 5; ++round) {
-    for (int key = 0; key < 4; ++key) {
-      blamed += fail(FailureClass::kTransient, kNow + round * kMinute, 0, key) ? 1 : 0;
-    }
-  }
-  for (const Slot& slot : slots) EXPECT_EQ(slot.health.state, KeyState::kHealthy);
-  EXPECT_TRUE(provider.health.outage);
-  EXPECT_GT(backoff_until(), kNow);
-  EXPECT_LE(blamed, 8) << "only what came before it was known";
-}
-
-TEST_F(HealthTest, AnOutageIsSeenEvenWhenOneKeyAfterTheOtherIsTried) {
-  provider.health.keys = 4;
-  for (int key = 0; key < 4; ++key) {
-    for (int i = 0; i < 3; ++i) fail(FailureClass::kTransient, kNow, 0, key);
-  }
-  EXPECT_TRUE(provider.health.outage);
-  EXPECT_EQ(slots[2].health.state, KeyState::kHealthy);
-  EXPECT_EQ(slots[3].health.state, KeyState::kHealthy);
-}
-
-TEST_F(HealthTest, AFewFailingKeysAreNoOutage) {
-  provider.health.keys = 4;
-  for (int i = 0; i < 6; ++i) fail(FailureClass::kTransient, kNow, 0, i % 2);
-  EXPECT_FALSE(provider.health.outage);
-  EXPECT_EQ(slots[0].health.state, KeyState::kCooling);
-  EXPECT_EQ(slots[1].health.state, KeyState::kCooling);
-  EXPECT_EQ(backoff_until(), 0);
-}
-
-TEST_F(HealthTest, AnOutageEndsWithASuccess) {
-  provider.health.keys = 2;
-  for (int i = 0; i < 4; ++i) fail(FailureClass::kTransient, kNow, 0, i % 2);
-  ASSERT_TRUE(provider.health.outage);
-  succeed(kNow + kSecond);
-  EXPECT_FALSE(provider.health.outage);
-  const Micros until = backoff_until();
-  fail(FailureClass::kTransient, kNow + kMinute);
-  EXPECT_EQ(backoff_until(), until) << "one failure is no outage again";
-}
-
-TEST_F(HealthTest, AnOutageEndsAfterAQuietMinuteToo) {
-  provider.health.keys = 2;
-  for (int i = 0; i < 4; ++i) fail(FailureClass::kTransient, kNow, 0, i % 2);
-  ASSERT_TRUE(provider.health.outage);
-  const Micros later = backoff_until() + kQuietTime;
-  EXPECT_TRUE(fail(FailureClass::kTransient, later));
-  EXPECT_FALSE(provider.health.outage);
-  EXPECT_LT(backoff_until(), later);
-}
-
-TEST_F(HealthTest, AnOverloadedProviderRestsAndNoKeyIsBlamed) {
-  EXPECT_FALSE(fail(FailureClass::kOverloaded, kNow));
-  EXPECT_EQ(health.state, KeyState::kHealthy);
-  EXPECT_GE(backoff_until(), kNow + kFirstCooldown);
-  EXPECT_LE(backoff_until(), kNow + kFirstCooldown * 5 / 4);
-  EXPECT_EQ(provider_standing(provider, kNow).blocked, Blocked::kProviderDisabled);
-  provider.config.enabled = true;
-  EXPECT_EQ(provider_standing(provider, kNow).blocked, Blocked::kProviderBusy);
-  EXPECT_EQ(provider_standing(provider, kNow).free_at, backoff_until());
-  EXPECT_EQ(provider_standing(provider, backoff_until()).blocked, Blocked::kNo);
-}
-
-TEST_F(HealthTest, TheRestOfAProviderIsBounded) {
-  fail(FailureClass::kOverloaded, kNow, kNow + kDay);
-  EXPECT_EQ(backoff_until(), kNow + kLongestBackoff);
-  Micros now = kNow;
-  for (int i = 0; i < 300; ++i) {
-    now = std::max(now, backoff_until());
-    fail(FailureClass::kOverloaded, now);
-    ASSERT_LE(backoff_until(), now + kLongestBackoff);
-  }
-  EXPECT_EQ(backoff_until(), now + kLongestBackoff) << "grown to the bound";
-}
-
-TEST_F(HealthTest, ManyLateOverloadedAnswersDoNotEscalate) {
-  for (int i = 0; i < 50; ++i) fail(FailureClass::kOverloaded, kNow + i);
-  EXPECT_LE(backoff_until(), kNow + 50 + kFirstCooldown * 5 / 4);
-}
-
-TEST_F(HealthTest, TheRestOfAProviderIsNeverShortened) {
-  fail(FailureClass::kOverloaded, kNow, kNow + 20 * kSecond);
-  fail(FailureClass::kOverloaded, kNow + kSecond, kNow + 2 * kSecond);
-  EXPECT_EQ(backoff_until(), kNow + 20 * kSecond);
 }
 
 TEST_F(HealthTest, ModelAccessBlocksThatModelOnly) {

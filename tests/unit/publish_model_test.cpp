@@ -125,6 +125,10 @@ class PublishModelTest : public ::testing::Test {
       ASSERT_EQ(known->second.weight, slot.config.weight);
       ASSERT_EQ(all.pool.find_slot(oid, slot.config.key_id), group.first + i);
       ASSERT_LT(last, slot.config.key_id) << "in order";
+      const bool ranked = group.wake_at != kUnranked;
+      if (ranked) {
+        ASSERT_EQ(all.pool.ranks_of(group)[i].turn, slot.turn);
+      }
       last = slot.config.key_id;
     }
   }

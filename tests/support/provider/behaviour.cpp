@@ -17,7 +17,7 @@ constexpr std::string_view kRedirectPrefix = "/redirect-target/";
 constexpr std::int64_t kLongestWaitMs = 24LL * 3600 * 1000;
 constexpr std::int64_t kMostBytes = 1LL << 32;
 
-constexpr std::array<std::pair<std::string_view, Kind>, 19> kKinds = {{
+constexpr std::array<std::pair<std::string_view, Kind>, 20> kKinds = {{
     {"ok", Kind::kOk},
     {"slow", Kind::kOk},  // well, but late: "slow" only demands that `ms` is given
     {"refuse", Kind::kRefuse},

@@ -37,7 +37,7 @@ std::uint32_t Arena::entry_for(const GroupKey& key) noexcept {
   if (const std::uint32_t found = pool_.find_group(key); found != kNone) return found;
   Pool::Header& header = *pool_.header_;
   const std::uint32_t capacity = group_capacity(header.sizes.slots);
-  if (header.free_group == kNone && header.group_limit == capacity && !drop_one(kNone)) {
+  if (header.free_group == kNone && header.group_limit == capacity && !drop_one(kNone, false)) {
     return kNone;
   }
   std::uint32_t index = header.free_group;
@@ -67,7 +67,7 @@ bool Arena::has_slots_for(std::uint32_t count) const noexcept {
 
 bool Arena::place(std::uint32_t index, std::uint32_t count) noexcept {
   while (!has_slots_for(count)) {
-    if (!drop_one(index)) return false;
+    if (!drop_one(index, true)) return false;
   }
   Pool::Header& header = *pool_.header_;
   Group& group = pool_.group(index);
@@ -122,8 +122,9 @@ void Arena::free_group(std::uint32_t index) noexcept {
   header.free_group = index;
 }
 
-bool Arena::drop_one(std::uint32_t spare) noexcept {
-  const std::uint32_t victim = next_victim(spare);
+// For slots, or else for an entry.
+bool Arena::drop_one(std::uint32_t spare, bool for_slots) noexcept {
+  const std::uint32_t victim = next_victim(spare, for_slots);
   if (victim == kNone) return false;
   free_group(victim);
   ++pool_.header_->evictions;
@@ -140,7 +141,7 @@ int Arena::loss(const Group& group) noexcept {
   return worst;
 }
 
-std::uint32_t Arena::next_victim(std::uint32_t spare) noexcept {
+std::uint32_t Arena::next_victim(std::uint32_t spare, bool for_slots) noexcept {
   Pool::Header& header = *pool_.header_;
   std::uint32_t best = kNone;
   int least = std::numeric_limits<int>::max();
@@ -150,7 +151,9 @@ std::uint32_t Arena::next_victim(std::uint32_t spare) noexcept {
     header.hand = (header.hand + 1) % header.group_limit;
     Group& group = pool_.group(header.hand);
     if (!group.used || group.kind != OwnerKind::kUser || header.hand == spare) continue;
-    const int cost = loss(group);
+    if (for_slots && group.count == 0) continue;
+    // Who asks for many users without keys must not drive out those that have some.
+    const int cost = loss(group) + (!for_slots && group.count != 0 ? kUsedLately : 0);
     group.recent = false;
     if (cost >= least) continue;
     best = header.hand;

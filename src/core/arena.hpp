@@ -35,9 +35,9 @@ class Arena {
 
  private:
   bool has_slots_for(std::uint32_t count) const noexcept;
-  std::uint32_t next_victim(std::uint32_t spare) noexcept;
+  std::uint32_t next_victim(std::uint32_t spare, bool for_slots) noexcept;
   int loss(const Group& group) noexcept;
-  bool drop_one(std::uint32_t spare) noexcept;
+  bool drop_one(std::uint32_t spare, bool for_slots) noexcept;
   bool take_free_run(Group& group, std::uint32_t count) noexcept;
   void unlink_id(std::uint32_t slot) noexcept;
   void compact() noexcept;

@@ -6,6 +6,7 @@
 // call is not picked. Needs a transaction.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -46,7 +47,10 @@ struct Picked {
   std::string_view key_name() const { return {key_name_text.data(), key_name_size}; }
   std::string_view provider() const { return {provider_text.data(), provider_size}; }
   std::string_view base_url() const { return {base_url_text.data(), base_url_size}; }
-  std::size_t secret_size() const { return envelope_size - core::kEnvelopeOverhead; }
+  // 0 for an envelope that is cut off, which opening then refuses.
+  std::size_t secret_size() const {
+    return envelope_size - std::min<std::size_t>(envelope_size, core::kEnvelopeOverhead);
+  }
 };
 
 // Throws kInvalidArgument (an owner's name that is too long), kUnknownProvider, kNoKeyAvailable

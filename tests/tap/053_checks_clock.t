@@ -66,7 +66,7 @@ $provider->tell(key => '*', provider => 'groq', behaviour => 'hang');
 sleep 1.2;
 is($provider->count, 0, 'with an interval of 0 nothing is checked');
 
-$node->append_conf('postgresql.conf', 'keypool.health_check_interval = 500ms');
+$node->append_conf('postgresql.conf', 'keypool.health_check_interval = 1200ms');
 $node->reload;
 ok(becomes($bad, 'unhealthy'), 'a refused key is found out');
 ok(becomes($poor, 'unhealthy'), 'and one without quota');

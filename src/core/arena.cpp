@@ -10,8 +10,13 @@ namespace keypool::core {
 
 namespace {
 
-// How far the hand looks for somebody who loses nothing before it takes who loses least.
+// How far the hand looks for somebody who loses nothing before it takes who loses least, and of
+// several who was used longest ago.
 constexpr std::uint32_t kFarthestLook = 256;
+
+// Groups that came together lie together. A prime stride takes the hand through all of them in an
+// order that mixes old and new ones, or it would look at the latest comers alone.
+constexpr std::uint32_t kStride = 7919;
 
 constexpr int kUsedLately = 1;
 constexpr int kLosesNews = 2;    // counters that the worker has not written down yet
@@ -143,19 +148,23 @@ int Arena::loss(const Group& group) noexcept {
 
 std::uint32_t Arena::next_victim(std::uint32_t spare, bool for_slots) noexcept {
   Pool::Header& header = *pool_.header_;
+  const std::uint32_t stride = header.group_limit % kStride == 0 ? 1 : kStride;
   std::uint32_t best = kNone;
   int least = std::numeric_limits<int>::max();
-  for (std::uint32_t steps = 0; steps < 2 * header.group_limit; ++steps) {
+  for (std::uint32_t steps = 0; steps < header.group_limit; ++steps) {
     // A limit, a cooldown or a reservation is given up only when there is nothing else at all.
     if (least < kLosesLimits && steps >= kFarthestLook) break;
-    header.hand = (header.hand + 1) % header.group_limit;
+    header.hand = (header.hand + stride) % header.group_limit;
     Group& group = pool_.group(header.hand);
     if (!group.used || group.kind != OwnerKind::kUser || header.hand == spare) continue;
     if (for_slots && group.count == 0) continue;
     // Who asks for many users without keys must not drive out those that have some.
     const int cost = loss(group) + (!for_slots && group.count != 0 ? kUsedLately : 0);
-    group.recent = false;
-    if (cost >= least) continue;
+    // Its second chance; who has something to lose keeps it until that is written down.
+    if (cost == kUsedLately) group.recent = false;
+    const bool better =
+        cost < least || (cost == least && group.last_used_at < pool_.group(best).last_used_at);
+    if (!better) continue;
     best = header.hand;
     least = cost;
     if (cost == 0) break;

@@ -108,6 +108,7 @@ bool Publisher::user(const GroupKey& key, std::span<KeyRow> keys, std::uint64_t 
   }
   group.epoch = epoch;
   group.recent = true;
+  group.last_used_at = now_;
   return true;
 }
 

@@ -28,7 +28,7 @@ struct KeyRow {
 
 class Publisher {
  public:
-  Publisher(Pool& pool, Micros now) : pool_(pool), arena_(pool, now) {}
+  Publisher(Pool& pool, Micros now) : pool_(pool), arena_(pool, now), now_(now) {}
 
   // Replaces the providers and the mirrored groups of a database. `keys` are sorted by provider,
   // kind, owner and id; `epoch` is not 0. False: it does not fit, and the pool is as it was.
@@ -58,6 +58,7 @@ class Publisher {
 
   Pool& pool_;
   Arena arena_;
+  Micros now_;
 };
 
 }  // namespace keypool::core

@@ -19,6 +19,7 @@ class LeaseSweeper {
 
   // Keys of this database are in use: leases may have been taken up to now.
   void note_use(core::Micros now) noexcept {
+    if (store::pool().leases().held() == 0) return;
     next_ = std::min(next_, now + pause());  // the setting may have become shorter
   }
 

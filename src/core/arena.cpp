@@ -12,7 +12,7 @@ namespace {
 
 // How far the hand looks for somebody who loses nothing before it takes who loses least, and of
 // several who was used longest ago.
-constexpr std::uint32_t kFarthestLook = 256;
+constexpr std::uint32_t kFarthestLook = 32;
 
 // Groups that came together lie together. A prime stride takes the hand through all of them in an
 // order that mixes old and new ones, or it would look at the latest comers alone.

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/health.hpp"
 #include "core/model_blocks.hpp"
 #include "pg/lwlock.hpp"
 #include "pg/owner.hpp"
@@ -68,16 +69,6 @@ ON CONFLICT (key_id) DO UPDATE SET
   model_blocks = excluded.model_blocks,
   updated_at = excluded.updated_at)";
 
-// `429 rate_limit_exceeded`, or as much of that as is known.
-std::string last_error(const core::Health& health) {
-  std::string text = health.http_status != 0 ? std::to_string(health.http_status) : "";
-  const auto end = std::find(health.code.begin(), health.code.end(), '\0');
-  const std::string_view code(health.code.data(),
-                              static_cast<std::size_t>(end - health.code.begin()));
-  if (!text.empty() && !code.empty()) text += ' ';
-  return text.append(code);
-}
-
 template <typename Record, typename Pick>
 std::vector<std::int64_t> numbers(std::span<const Record> records, Pick pick) {
   std::vector<std::int64_t> column;
@@ -99,7 +90,7 @@ void upsert(std::span<const Record> records) {
   std::vector<std::string> errors;
   std::vector<std::string> blocks;
   for (const Record& record : records) {
-    errors.push_back(last_error(record.health));
+    errors.push_back(core::last_error_text(record.health));
     blocks.push_back(core::model_blocks_text(record.health, store::now()));
   }
   const auto view = [](const std::string& text) { return std::string_view(text); };

@@ -1,9 +1,9 @@
 // keypool.pool_keys, keypool.pool_providers: the pool of this database as rows, for the views.
-#include <cstring>
 #include <mutex>
 #include <optional>
 #include <vector>
 
+#include "core/health.hpp"
 #include "core/selection.hpp"
 #include "pg/entry.hpp"
 #include "pg/lwlock.hpp"
@@ -48,9 +48,9 @@ std::optional<pg::Instant> instant(core::Micros at) {
 }
 
 std::optional<std::string> last_error(const core::Health& health) {
-  const std::string code(health.code.data(), strnlen(health.code.data(), health.code.size()));
-  if (code.empty()) return std::nullopt;  // none, or one of before a restart: key_state knows
-  return health.http_status == 0 ? code : std::to_string(health.http_status) + " " + code;
+  std::string text = core::last_error_text(health);
+  if (text.empty()) return std::nullopt;  // key_state may know one of before a restart
+  return text;
 }
 
 std::int64_t whole(std::uint64_t count) { return static_cast<std::int64_t>(count); }

@@ -277,4 +277,13 @@ bool model_blocked(const Health& health, std::uint64_t model, Micros now,
   return false;
 }
 
+std::string last_error_text(const Health& health) {
+  std::string text = health.http_status != 0 ? std::to_string(health.http_status) : "";
+  const auto end = std::find(health.code.begin(), health.code.end(), '\0');
+  const std::string_view code(health.code.data(),
+                              static_cast<std::size_t>(end - health.code.begin()));
+  if (!text.empty() && !code.empty()) text += ' ';
+  return text.append(code);
+}
+
 }  // namespace keypool::core

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "core/failure.hpp"
@@ -62,5 +63,9 @@ void note_check_passed(Slot& slot, Provider& provider, Micros now) noexcept;
 
 // Whether the key may be used for this model now; free_at is set when not.
 bool model_blocked(const Health& health, std::uint64_t model, Micros now, Micros& free_at) noexcept;
+
+// The last error as people and the table see it: `429 rate_limit_exceeded`, or as much of that as
+// is known. Empty: none, or one of before a restart.
+std::string last_error_text(const Health& health);
 
 }  // namespace keypool::core

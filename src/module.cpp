@@ -9,8 +9,11 @@
 #include "store/catalog.hpp"
 #include "store/coherence.hpp"
 #include "store/launcher_registration.hpp"
+#include "store/request_tables.hpp"
+#include "store/request_usage.hpp"
 #include "store/root_key.hpp"
 #include "store/shared_pool.hpp"
+#include "store/table_writer.hpp"
 #include "store/worker_board.hpp"
 
 #include "pg/postgres.hpp"
@@ -33,6 +36,9 @@ void _PG_init(void) {
   store::install_worker_board();
   store::install_catalog();
   store::install_coherence();
+  store::install_table_writer();
+  store::install_request_tables();
+  store::install_request_usage();
   keypool::api::install_utility_hooks();
   store::ensure_default_root_key();
   store::register_launcher();

@@ -33,6 +33,14 @@ CREATE FUNCTION keypool.guard_api_key()
 RETURNS trigger
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keypool_guard_api_key';
 
+CREATE FUNCTION keypool.request_logged()
+RETURNS trigger
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keypool_request_logged';
+
+CREATE FUNCTION keypool.request_versioned()
+RETURNS trigger
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keypool_request_versioned';
+
 CREATE FUNCTION keypool.replace_builtin_provider()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

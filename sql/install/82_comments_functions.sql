@@ -64,3 +64,7 @@ COMMENT ON FUNCTION keypool.extension_members()
 IS 'Internal: what belongs to the extension, as GRANT and REVOKE name it.';
 COMMENT ON FUNCTION keypool.revoke_members(text)
 IS 'Internal: takes all rights on the extension''s objects from a role, or from PUBLIC.';
+COMMENT ON FUNCTION keypool.request_logged() IS
+  'Trigger on the request log: counts a row at commit and records what an UPDATE or DELETE ends';
+COMMENT ON FUNCTION keypool.request_versioned() IS
+  'Trigger on the request log: names the transaction that wrote a row''s new version';

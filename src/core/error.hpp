@@ -26,6 +26,7 @@ enum class ErrorCode {
   kForbidden,           // 42501 insufficient_privilege: refused, whoever asks
   kUndefinedKey,        // 42704 undefined_object: no key with this id
   kConfigurationLimit,  // 53400 configuration_limit_exceeded: a bounded table is full
+  kTooLarge,            // 54000 program_limit_exceeded: a value over its limit
   kNotReady,            // 55000 object_not_in_prerequisite_state: not preloaded, in recovery …
   kInternal,            // XX000 internal_error: a bug
 };

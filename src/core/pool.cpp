@@ -93,7 +93,11 @@ Database* Pool::database(std::uint32_t oid) noexcept {
   }
   for (Database& entry : header_->databases) {
     std::uint32_t expected = 0;
-    if (entry.oid.compare_exchange_strong(expected, oid) || expected == oid) return &entry;
+    if (entry.oid.compare_exchange_strong(expected, oid)) {
+      entry.tracking.forget();  // another database's
+      return &entry;
+    }
+    if (expected == oid) return &entry;
   }
   return nullptr;
 }

@@ -24,6 +24,7 @@
 #include "core/spinlock.hpp"
 #include "core/strategy.hpp"
 #include "core/tournament.hpp"
+#include "core/tracking.hpp"
 
 namespace keypool::core {
 
@@ -47,6 +48,7 @@ struct Database {
   std::atomic<bool> dirty;         // something for the worker to write down
   std::atomic<bool> replaying;     // a standby's session has looked at it since the start
   Epochs epochs;
+  TrackingCounters tracking;
   std::uint64_t loaded;  // the value of epochs.mirrored that the mirrored groups reflect
 };
 

@@ -77,7 +77,8 @@ bool model_matches(ModelRule rule, std::string_view model) noexcept {
   return model.size() >= length && rule == rule_of(mark, model.substr(0, length));
 }
 
-void RecentOutcomes::add(Micros now, bool failed) noexcept {
+void RecentOutcomes::add(Micros now, bool failed, std::uint32_t times) noexcept {
+  if (times == 0) return;
   const auto period = static_cast<std::uint32_t>(now / kPeriod);
   if (period != period_) {
     const unsigned fresh = period % 2;
@@ -86,13 +87,12 @@ void RecentOutcomes::add(Micros now, bool failed) noexcept {
     period_ = period;
   }
   const unsigned current = period % 2;
+  std::uint64_t requests = std::uint64_t{requests_[current]} + times;
+  std::uint64_t errors = errors_[current] + (failed ? std::uint64_t{times} : 0);
   // Halving both keeps the rate where it is and the counts within 16 bits.
-  if (requests_[current] == UINT16_MAX) {
-    requests_[current] /= 2;
-    errors_[current] /= 2;
-  }
-  requests_[current] += 1;
-  errors_[current] += failed ? 1 : 0;
+  for (; requests > UINT16_MAX; requests /= 2) errors /= 2;
+  requests_[current] = static_cast<std::uint16_t>(requests);
+  errors_[current] = static_cast<std::uint16_t>(errors);
 }
 
 std::uint32_t RecentOutcomes::sum(const std::uint16_t (&counts)[2], Micros now) const noexcept {

@@ -92,7 +92,7 @@ struct Health {
 class RecentOutcomes {
  public:
   static constexpr Micros kPeriod = 5 * kMinute;
-  void add(Micros now, bool failed) noexcept;
+  void add(Micros now, bool failed, std::uint32_t times = 1) noexcept;
   std::uint32_t requests(Micros now) const noexcept { return sum(requests_, now); }
   std::uint32_t errors(Micros now) const noexcept { return sum(errors_, now); }
 

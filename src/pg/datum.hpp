@@ -123,6 +123,10 @@ template <typename T>
 NullableValue pack(const T& value) {
   return {SqlType<T>::to(value), false};
 }
+template <std::size_t kSize>
+NullableValue pack(const char (&literal)[kSize]) {
+  return {CStringGetTextDatum(literal), false};
+}
 template <typename T>
 NullableValue pack(const std::optional<T>& value) {
   if (!value.has_value()) return {Datum{0}, true};

@@ -33,6 +33,8 @@ int sqlstate(core::ErrorCode code) noexcept {
       return ERRCODE_INSUFFICIENT_PRIVILEGE;
     case ErrorCode::kUndefinedKey:
       return ERRCODE_UNDEFINED_OBJECT;
+    case ErrorCode::kTooLarge:
+      return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
     case ErrorCode::kConfigurationLimit:
       return ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
     case ErrorCode::kNotReady:

@@ -119,6 +119,24 @@ void define_worker() {
              &values.request_timeout, {30000, 100, 600000}, PGC_SIGHUP, GUC_UNIT_MS);
 }
 
+void define_requests() {
+  define_int({"keypool.request_retention", "Age at which a day of the request log is dropped.",
+              "Set it to bound the log's size; the day's figures leave the views with it. 0 keeps "
+              "everything."},
+             &values.request_retention, {0, 0, INT_MAX}, PGC_SIGHUP, GUC_UNIT_MIN);
+  define_int({"keypool.lookup_attempts", "How often the worker looks for the key of a request.",
+              "Raise it when keys are stored long after their first requests were logged. 0 turns "
+              "the retries off."},
+             &values.lookup_attempts, {3, 0, 20}, PGC_SIGHUP, 0);
+  define_int({"keypool.lookup_backoff", "Pause before the first retry of a key's lookup.",
+              "Each further retry waits twice as long as the one before."},
+             &values.lookup_backoff, {100, 1, 3600000}, PGC_SIGHUP, GUC_UNIT_MS);
+  define_bool({"keypool.count_requests", "Count logged requests in the keys' live counters.",
+               "Turn it off in a session that moves or restores rows of the log which were counted "
+               "when they were written. The views are exact either way."},
+              &values.count_requests, PGC_SUSET);
+}
+
 void define_alerts() {
   define_share({"keypool.error_rate_alert", "Share of failed requests that raises an alert.",
                 "Raise it when a provider's ordinary failures keep alerts open."},
@@ -143,6 +161,7 @@ void define_settings() {
   define_sizes();
   define_picking();
   define_worker();
+  define_requests();
   define_alerts();
   MarkGUCPrefixReserved("keypool");
   published_settings() = &values;

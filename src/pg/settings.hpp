@@ -21,7 +21,11 @@ struct Settings {
   double error_rate_alert;    // share of requests, 0..1
   int unused_key_alert;       // seconds, 0: never
   int lease_timeout;          // seconds
+  int request_retention;      // minutes, 0: for ever
+  int lookup_attempts;        // of the worker, 0: none
+  int lookup_backoff;         // milliseconds before the first, doubled for each further one
   bool validate_format;
+  bool count_requests;
   bool worker;
   int log_level_picks;  // a PickLog
 };

@@ -1,5 +1,7 @@
 #include "store/catalog.hpp"
 
+#include <cstring>
+
 #include "core/error.hpp"
 #include "pg/guard.hpp"
 
@@ -8,6 +10,7 @@
 extern "C" {
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -26,7 +29,7 @@ std::uint64_t generation = 0;
 void forget(Datum, Oid relation) {
   const bool ours = relation == InvalidOid || relation == cached.api_keys ||
                     relation == cached.providers || relation == cached.data_keys ||
-                    relation == cached.key_state;
+                    relation == cached.key_state || relation == cached.requests;
   if (ours) valid = false;
 }
 
@@ -36,6 +39,12 @@ Oid owner_of(Oid relation) {
   const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
   ReleaseSysCache(tuple);
   return owner;
+}
+
+Oid trigger_function(Oid schema, const char* name) {
+  oidvector* none = buildoidvector(nullptr, 0);
+  return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+                         PointerGetDatum(none), ObjectIdGetDatum(schema));
 }
 
 Catalog look_up() {
@@ -51,16 +60,22 @@ Catalog look_up() {
   found.api_keys_user = relation("api_keys_user");
   found.key_state = relation("key_state");
   found.key_state_pkey = relation("key_state_pkey");
+  found.requests = relation("chat_completion_requests");
+  found.requests_xid = relation("chat_completion_requests_xid");
+  found.requests_id_seq = relation("chat_completion_requests_id_seq");
+  found.request_changes = relation("request_changes");
+  found.request_changes_xid = relation("request_changes_xid");
+  found.request_triggers[0] = trigger_function(schema, "request_logged");
+  found.request_triggers[1] = trigger_function(schema, "request_versioned");
+  found.rollup_state = relation("rollup_state");
+  found.model_prices = relation("model_prices");
+  found.model_prices_pkey = relation("model_prices_pkey");
   found.owner = owner_of(found.api_keys);
   return found;
 }
 
-bool same(const Catalog& a, const Catalog& b) {
-  return a.owner == b.owner && a.providers == b.providers && a.data_keys == b.data_keys &&
-         a.api_keys == b.api_keys && a.api_keys_mirrored == b.api_keys_mirrored &&
-         a.api_keys_user == b.api_keys_user && a.api_keys_pkey == b.api_keys_pkey &&
-         a.key_state == b.key_state && a.key_state_pkey == b.key_state_pkey;
-}
+// Plain oids, nothing else.
+bool same(const Catalog& a, const Catalog& b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
 }  // namespace
 

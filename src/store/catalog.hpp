@@ -18,6 +18,15 @@ struct Catalog {
   Oid api_keys_user;
   Oid key_state;
   Oid key_state_pkey;
+  Oid requests;
+  Oid requests_xid;  // the partitioned index
+  Oid requests_id_seq;
+  Oid request_changes;
+  Oid request_changes_xid;
+  Oid request_triggers[2];  // functions of the log's row triggers
+  Oid rollup_state;
+  Oid model_prices;
+  Oid model_prices_pkey;
 };
 
 // _PG_init only: registers the callback that forgets.

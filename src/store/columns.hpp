@@ -83,4 +83,76 @@ enum {
 };
 }
 
+namespace request_column {
+enum {
+  kId = 1,
+  kCreatedAt,
+  kXid,
+  kProvider,
+  kModel,
+  kUserId,
+  kOrganizationId,
+  kApiKeyId,
+  kApiKeyFingerprint,
+  kKeySource,
+  kIsAnonymous,
+  kLeaseId,
+  kInputTokens,
+  kOutputTokens,
+  kCachedTokens,
+  kCostUsd,
+  kInputCostUsd,
+  kOutputCostUsd,
+  kPricingSource,
+  kProcessingTimeMs,
+  kStatus,
+  kHttpStatus,
+  kErrorType,
+  kErrorMessage,
+  kRequestId,
+  kAttempt,
+  kSessionId,
+  kTraceId,
+  kLookupAttempts,
+  kLookupStatus,
+  kMetadata,
+  kEnd
+};
+}
+
+namespace model_price_column {
+enum {
+  kProvider = 1,
+  kModel,
+  kInputCost,
+  kOutputCost,
+  kCachedInputCost,
+  kValidFrom,
+  kSource,
+  kEnd
+};
+}
+
+namespace request_change_column {
+enum {
+  kXid = 1,
+  kRowXid,
+  kCreatedAt,
+  kProvider,
+  kModel,
+  kUserId,
+  kOrganizationId,
+  kApiKeyId,
+  kKeySource,
+  kIsAnonymous,
+  kFailed,
+  kInputTokens,
+  kOutputTokens,
+  kCachedTokens,
+  kCostUsd,
+  kProcessingTimeMs,
+  kEnd
+};
+}
+
 }  // namespace keypool::store

@@ -5,7 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/selection.hpp"
-#include "pg/lwlock.hpp"
+#include "store/key_slot.hpp"
 #include "store/shared_pool.hpp"
 #include "store/worker_board.hpp"
 
@@ -14,44 +14,6 @@
 namespace keypool::store {
 
 namespace {
-
-// How much one answer moves the mean latency.
-constexpr float kLatencyWeight = 0.2f;
-
-// Finds the key and calls change(slot, provider) with everything locked that guards it, then ranks
-// the key anew. False: it is not in the pool.
-template <typename Change>
-bool with_slot(std::uint32_t database, std::int64_t key_id, Change change) {
-  const core::Moment at = moment();
-  const pg::SharedGuard guard(pool_lock());
-  core::Pool& all = pool();
-  const std::uint32_t index = all.find_slot(database, key_id);
-  if (index == core::kNone) return false;
-  core::Slot& slot = all.slot(index);
-  core::Group& group = all.group(slot.group);
-  core::Provider& provider = all.provider(group.provider);
-  const std::lock_guard lock(group.lock);
-  change(slot, provider, at);
-  slot.dirty = true;
-  core::rerank(all, group, provider, index, at);
-  return true;
-}
-
-template <typename Change>
-bool change_slot(core::Database& database, std::int64_t key_id, Change change) {
-  const bool found = with_slot(database.oid.load(), key_id, change);
-  if (found) note_dirty(database);
-  return found;
-}
-
-void note_latency(core::Slot& slot, core::Provider& provider, double milliseconds) {
-  if (milliseconds < 0) return;
-  const auto sample = static_cast<float>(milliseconds);
-  float& mean = slot.usage.latency_ms;
-  mean = mean <= 0 ? sample : mean + kLatencyWeight * (sample - mean);
-  const std::lock_guard lock(provider.lock);
-  provider.health.latency.add(milliseconds);
-}
 
 // A remaining count of zero is believed, with its reset; a remaining count above it frees nothing.
 void note_limits(core::Slot& slot, const core::RateLimits& limits, core::Micros now) {

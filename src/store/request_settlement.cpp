@@ -1,0 +1,187 @@
+#include "store/request_settlement.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <string_view>
+#include <vector>
+
+#include "core/selection.hpp"
+#include "pg/owner.hpp"
+#include "pg/settings.hpp"
+#include "pg/snapshot.hpp"
+#include "pg/spi.hpp"
+#include "store/catalog.hpp"
+#include "store/coherence.hpp"
+#include "store/key_slot.hpp"
+#include "store/loader.hpp"
+#include "store/report.hpp"
+#include "store/shared_pool.hpp"
+#include "store/worker_board.hpp"
+
+#include "pg/postgres.hpp"
+
+namespace keypool::store {
+
+namespace {
+
+// One transaction's keys that are not in use push out no more than this part of those that are.
+constexpr std::uint32_t kLoadedShare = 8;
+
+bool in_pool(core::Database& database, std::int64_t key_id) {
+  const pg::SharedGuard guard(pool_lock());
+  return pool().find_slot(database.oid.load(), key_id) != core::kNone;
+}
+
+// In the order of ids, so that two such transactions never wait for each other in a circle.
+void add_to_rows(std::vector<const core::PendingKey*>& keys) {
+  std::sort(keys.begin(), keys.end(),
+            [](const auto* a, const auto* b) { return a->key_id < b->key_id; });
+  if (keys.empty()) return;
+  const pg::LatestSnapshot latest;
+  const pg::ActAs owner(catalog().owner);
+  pg::Session session;
+  for (const core::PendingKey* key : keys) {
+    const core::UsageDelta& total = key->total;
+    session.run(
+        "INSERT INTO keypool.key_state AS old"
+        " (key_id, requests, errors, tokens, cost_nano, cost_today_nano, cost_day, last_used_at)"
+        " SELECT id, greatest($2, 0), greatest($3, 0), greatest($4, 0), greatest($5, 0),"
+        " greatest($6, 0), date '2000-01-01' + $7, now() FROM keypool.api_keys WHERE id = $1"
+        " ON CONFLICT (key_id) DO UPDATE SET"
+        " requests = greatest(old.requests + $2, 0), errors = greatest(old.errors + $3, 0),"
+        " tokens = greatest(old.tokens + $4, 0), cost_nano = greatest(old.cost_nano + $5, 0),"
+        " cost_today_nano = CASE WHEN old.cost_day = excluded.cost_day"
+        " THEN greatest(old.cost_today_nano + $6, 0) ELSE excluded.cost_today_nano END,"
+        " cost_day = excluded.cost_day",
+        key->key_id, total.requests, total.errors, total.tokens, total.cost_nano,
+        total.cost_today_nano, total.day);
+  }
+}
+
+// Adds without falling below nothing or over the edge.
+void adjust(std::uint64_t& count, std::int64_t by) noexcept {
+  if (by < 0 && count < static_cast<std::uint64_t>(-by)) {
+    count = 0;
+  } else {
+    count += static_cast<std::uint64_t>(by);
+  }
+}
+
+void adjust(std::int64_t& amount, std::int64_t by) noexcept {
+  if (__builtin_add_overflow(amount, by, &amount)) {
+    amount = by > 0 ? std::numeric_limits<std::int64_t>::max() : 0;
+  }
+  amount = std::max<std::int64_t>(amount, 0);
+}
+
+std::uint32_t as_events(std::int64_t tokens) noexcept {
+  return static_cast<std::uint32_t>(
+      std::clamp<std::int64_t>(tokens, 0, std::numeric_limits<std::uint32_t>::max()));
+}
+
+void add_totals(core::Usage& usage, const core::UsageDelta& total, core::Micros now) noexcept {
+  adjust(usage.requests, total.requests);
+  adjust(usage.errors, total.errors);
+  adjust(usage.tokens, total.tokens);
+  adjust(usage.cost_nano, total.cost_nano);
+  const auto today = static_cast<std::int32_t>(now / core::kDay);
+  if (total.day == today) {
+    if (usage.cost_day != today) usage.cost_today_nano = 0;
+    usage.cost_day = today;
+    adjust(usage.cost_today_nano, total.cost_today_nano);
+  }
+  if (total.fresh_successes + total.fresh_failures != 0) usage.last_used_at = now;
+  usage.recent.add(now, false, total.fresh_successes);
+  usage.recent.add(now, true, total.fresh_failures);
+}
+
+void note_outcome(core::Slot& slot, core::Provider& provider, const core::LoggedOutcome& last,
+                  const core::Moment& at) noexcept {
+  if (!last.failed) {
+    core::note_success(slot, provider, at.now);
+    note_latency(slot, provider, last.latency_ms);
+    return;
+  }
+  const core::Failure failure = {.kind = last.failure,
+                                 .retry_at = last.retry_at,
+                                 .model = last.model,
+                                 .for_model = last.for_model,
+                                 .http_status = last.http_status,
+                                 .code = std::string_view(last.code.data())};
+  core::note_failure(slot, provider, failure, at.now, at.random);
+}
+
+void settle_key(core::Database& database, const core::PendingKey& key) noexcept {
+  if (key.key_id == 0) return;
+  // Also one whose share is in its row: if it is in the pool by now, it was loaded without it, and
+  // the row will be overwritten with what the pool says.
+  change_slot(database, key.key_id,
+              [&](core::Slot& slot, core::Provider& provider, const core::Moment& at) {
+                add_totals(slot.usage, key.total, at.now);
+                slot.tokens_minute.add(at.now, as_events(key.total.fresh_tokens));
+                if (key.has_outcome) note_outcome(slot, provider, key.last, at);
+              });
+}
+
+// What was reserved becomes what was used. A lease that is over has been given back already; its
+// tokens count all the same.
+void settle_lease(core::Database& database, const core::PendingLease& used) noexcept {
+  const auto lease = pool().leases().take(used.lease_id, database.oid.load());
+  const std::int64_t key_id = lease ? lease->key_id : used.key_id;
+  if (key_id == 0) return;
+  change_slot(database, key_id, [&](core::Slot& slot, core::Provider&, const core::Moment& at) {
+    const std::int64_t reserved = lease ? lease->tokens : 0;
+    if (lease) {
+      core::return_lease(slot, *lease, false);
+      slot.tokens_minute.take_back(lease->acquired_at, as_events(reserved - used.tokens));
+    }
+    slot.tokens_minute.add(at.now, as_events(used.tokens - reserved));
+  });
+}
+
+// A request whose key is not known is no failure before the worker has looked for it.
+void count_tracked(core::Database& database, core::Tracked kind, std::uint64_t times) noexcept {
+  if (times == 0) return;
+  const pg::Settings& settings = pg::settings();
+  if (kind == core::Tracked::kLookupFailed && settings.worker && settings.lookup_attempts != 0) {
+    database.tracking.awaiting.fetch_add(times);
+    wake_worker(database.oid.load());
+  } else {
+    database.tracking.count(kind, times);
+  }
+}
+
+}  // namespace
+
+void prepare_settlement(const core::PendingUsage& pending) {
+  catch_up();
+  core::Database& database = current_database();
+  const auto absent = [&] {
+    std::vector<const core::PendingKey*> keys;
+    for (const core::PendingKey& key : pending.keys()) {
+      if (key.key_id != 0 && !in_pool(database, key.key_id)) keys.push_back(&key);
+    }
+    return keys;
+  };
+  std::vector<const core::PendingKey*> keys = absent();
+  if (keys.empty()) return;
+  if (keys.size() <= pool().capacity() / kLoadedShare) {
+    for (const core::PendingKey* key : keys) load_key_if_room(database, key->key_id);
+    keys = absent();
+  }
+  add_to_rows(keys);
+}
+
+void settle_pending(const core::PendingUsage& pending) noexcept {
+  core::Database& database = current_database();
+  for (const core::PendingKey& key : pending.keys()) {
+    for (std::size_t kind = 0; kind < std::size(key.tracked); ++kind) {
+      count_tracked(database, static_cast<core::Tracked>(kind), key.tracked[kind]);
+    }
+    settle_key(database, key);
+  }
+  for (const core::PendingLease& lease : pending.leases()) settle_lease(database, lease);
+  note_dirty(database);
+}
+
+}  // namespace keypool::store

@@ -1,0 +1,17 @@
+// What a commit does with the requests its transaction logged; store/request_usage.hpp decides
+// when.
+#pragma once
+
+#include "core/pending_usage.hpp"
+
+namespace keypool::store {
+
+// Before the commit, while things may still fail: brings the keys into the pool. A key that cannot
+// be there (it is new in this very transaction, revoked, or there are too many) has its share added
+// to its row in keypool.key_state. Throws PgError.
+void prepare_settlement(const core::PendingUsage& pending);
+
+// After the commit has become visible.
+void settle_pending(const core::PendingUsage& pending) noexcept;
+
+}  // namespace keypool::store

@@ -34,8 +34,8 @@ KeyLabels read_key_labels(const std::vector<std::int64_t>& ids);
 struct NewAlert {
   core::AlertIdentity identity;
   core::Severity severity;
-  std::string provider;
-  std::int64_t key_id;  // 0: none
+  std::string provider;  // empty: none
+  std::int64_t key_id;   // 0: none
   core::AlertText text;
 };
 // An alert that is open already stays as it is.

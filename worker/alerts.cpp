@@ -57,6 +57,10 @@ std::unordered_set<std::int64_t> keys_of(const core::OpenAlerts& alerts) {
   return keys;
 }
 
+std::string provider_of(const core::Cause& cause, const core::PoolFacts& facts) {
+  return cause.provider == core::kNoIndex ? std::string() : facts.providers[cause.provider].name;
+}
+
 std::int64_t key_id_of(const core::Cause& cause, const core::PoolFacts& facts) {
   return cause.key == core::kNoIndex ? 0 : facts.owners[cause.owner].keys[cause.key].key_id;
 }
@@ -65,7 +69,8 @@ std::int64_t key_id_of(const core::Cause& cause, const core::PoolFacts& facts) {
 
 core::Micros AlertKeeper::next_due(core::Micros now) const noexcept {
   const bool changed = news_ || epoch() != epoch_ || present_limits() != limits_;
-  const core::Micros due = changed ? now : std::min(look_again_, refresh_at_);
+  const core::Micros due =
+      changed ? now : std::min({look_again_, refresh_at_, tracking_.next_due(now)});
   return due == core::kNever ? due : std::max(due, not_before_);
 }
 
@@ -87,7 +92,7 @@ void AlertKeeper::run(core::Micros now) {
 
 bool AlertKeeper::look(core::Micros now) {
   limits_ = present_limits();
-  if (!catch_up(now) || !view(now) || !judge(now)) return false;
+  if (!catch_up(now) || !watch_tracking(now) || !view(now) || !judge(now)) return false;
   look_again_ = judgement_.look_again;
   const Changes found = changes();
   if (!found.raised.empty() || !found.cleared.empty()) {
@@ -116,11 +121,19 @@ bool AlertKeeper::catch_up(core::Micros now) {
   if (!done) return false;
   caught_up_ = true;
   epoch_ = epoch_now;
-  if (refresh) refresh_at_ = core::kNever;
+  if (refresh) {
+    refresh_at_ = core::kNever;
+    tracking_.forget();
+  }
   ages_.clear();
   absent_.clear();
   stored_keys_.clear();
   return true;
+}
+
+bool AlertKeeper::watch_tracking(core::Micros now) {
+  if (!tracking_.is_due(now)) return true;
+  return attempt([&] { tracking_.look(now); });
 }
 
 bool AlertKeeper::view(core::Micros now) {
@@ -147,6 +160,7 @@ bool AlertKeeper::view(core::Micros now) {
     view_.facts.owners.push_back(owner);
     view_.facts.owners.back().provider = index;
   }
+  view_.facts.tracking = tracking_.figures();
   return true;
 }
 
@@ -207,8 +221,8 @@ bool AlertKeeper::write(const Changes& changes, core::Micros now) {
       const auto label = labels.find(key_id);
       if (key_id != 0 && label == labels.end()) continue;  // revoked a moment ago
       const core::KeyLabel named = key_id != 0 ? label->second : core::KeyLabel{};
-      raised.push_back({cause.identity, cause.severity, view_.facts.providers[cause.provider].name,
-                        key_id, core::describe_alert(cause, view_.facts, named, limits_, now)});
+      raised.push_back({cause.identity, cause.severity, provider_of(cause, view_.facts), key_id,
+                        core::describe_alert(cause, view_.facts, named, limits_, now)});
     }
     if (!changes.cleared.empty()) clear_alerts(changes.cleared);
     if (!raised.empty()) raise_alerts(raised);

@@ -16,13 +16,14 @@
 #include "core/pool.hpp"
 #include "worker/alert_facts.hpp"
 #include "worker/alert_table.hpp"
+#include "worker/tracking_watch.hpp"
 
 namespace keypool::worker {
 
 class AlertKeeper {
  public:
   AlertKeeper(core::Database& database, core::Micros now)
-      : database_(database), watching_since_(now) {}
+      : database_(database), watching_since_(now), tracking_(database) {}
 
   // Keys of this database are in use.
   void note_news() noexcept { news_ = true; }
@@ -49,6 +50,7 @@ class AlertKeeper {
 
   bool look(core::Micros now);
   bool catch_up(core::Micros now);
+  bool watch_tracking(core::Micros now);
   bool view(core::Micros now);
   bool judge(core::Micros now);
   bool write(const Changes& changes, core::Micros now);
@@ -67,6 +69,8 @@ class AlertKeeper {
   KeyAges ages_;
   std::unordered_set<std::int64_t> absent_;
   std::vector<std::pair<std::string, core::OwnerFact>> stored_keys_;
+
+  TrackingWatch tracking_;
 
   // During a run.
   PoolView view_;

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/tracking_alert.hpp"
+
 namespace keypool::core {
 
 namespace {
 
-constexpr std::string_view kKindNames[] = {"key_unhealthy", "pool_exhausted", "error_rate",
-                                           "unused_key", "provider_outage"};
+constexpr std::string_view kKindNames[] = {"key_unhealthy", "pool_exhausted",  "error_rate",
+                                           "unused_key",    "provider_outage", "tracking_quality"};
 constexpr std::string_view kSeverityNames[] = {"info", "warning", "critical"};
 
 template <typename Value, std::size_t kCount>
@@ -70,12 +72,13 @@ class Judge {
       judge_supply(i);
       judge_use(i);
     }
+    if (auto cause = judge_tracking(facts_.tracking, open_)) {
+      judgement_.causes.push_back(std::move(*cause));
+    }
     return std::move(judgement_);
   }
 
  private:
-  // How much there is to a cause.
-  enum class Strength { kNone, kKeeps, kRaises };
   struct Place {
     std::size_t provider;
     std::size_t owner = kNoIndex;
@@ -91,16 +94,11 @@ class Judge {
   // True: an alert should be open.
   bool add(AlertKind kind, Strength strength, Severity severity, std::string subject,
            const Place& place) {
-    if (strength == Strength::kNone) return false;
     AlertIdentity identity{kind, std::move(subject)};
-    const auto open = open_.find(identity);
-    if (open == open_.end()) {
-      if (strength != Strength::kRaises) return false;
-    } else if (strength != Strength::kRaises || severity < open->second.severity) {
-      severity = open->second.severity;
-    }
+    const auto shown = severity_to_show(open_, identity, strength, severity);
+    if (!shown) return false;
     judgement_.causes.push_back(
-        {std::move(identity), severity, place.provider, place.owner, place.key});
+        {std::move(identity), *shown, place.provider, place.owner, place.key});
     return true;
   }
 
@@ -226,6 +224,15 @@ std::string_view name(Severity severity) noexcept {
 
 std::optional<Severity> severity_from_name(std::string_view text) noexcept {
   return value_named<Severity>(kSeverityNames, text);
+}
+
+std::optional<Severity> severity_to_show(const OpenAlerts& open, const AlertIdentity& identity,
+                                         Strength strength, Severity severity) {
+  if (strength == Strength::kNone) return std::nullopt;
+  const auto found = open.find(identity);
+  const bool raises = strength == Strength::kRaises;
+  if (found == open.end()) return raises ? std::optional(severity) : std::nullopt;
+  return raises ? std::max(severity, found->second.severity) : found->second.severity;
 }
 
 Judgement judge_alerts(const PoolFacts& facts, const OpenAlerts& open, const AlertLimits& limits,

@@ -22,6 +22,7 @@
 #include "core/selection.hpp"
 #include "core/slot.hpp"
 #include "core/time.hpp"
+#include "core/tracking_quality.hpp"
 
 namespace keypool::core {
 
@@ -39,10 +40,11 @@ enum class AlertKind : std::uint8_t {
   kErrorRate,
   kUnusedKey,
   kProviderOutage,
+  kTrackingQuality,
 };
-inline constexpr AlertKind kAlertKinds[] = {AlertKind::kKeyUnhealthy, AlertKind::kPoolExhausted,
-                                            AlertKind::kErrorRate, AlertKind::kUnusedKey,
-                                            AlertKind::kProviderOutage};
+inline constexpr AlertKind kAlertKinds[] = {
+    AlertKind::kKeyUnhealthy, AlertKind::kPoolExhausted,  AlertKind::kErrorRate,
+    AlertKind::kUnusedKey,    AlertKind::kProviderOutage, AlertKind::kTrackingQuality};
 std::string_view name(AlertKind kind) noexcept;
 std::optional<AlertKind> alert_kind_from_name(std::string_view text) noexcept;
 
@@ -90,6 +92,7 @@ struct OwnerFact {
 struct PoolFacts {
   std::vector<ProviderFact> providers;
   std::vector<OwnerFact> owners;
+  TrackingFigures tracking;  // of the last kTrackingSpan (tracking_alert.hpp)
 };
 
 struct AlertLimits {
@@ -109,7 +112,8 @@ struct AlertMoment {
 
 struct AlertIdentity {
   AlertKind kind;
-  std::string subject;  // `key:12`, `provider:openai`, `provider:openai/organization:acme`
+  // `key:12`, `provider:openai`, `provider:openai/organization:acme`, `tracking`
+  std::string subject;
   auto operator<=>(const AlertIdentity&) const = default;
 };
 struct OpenAlert {
@@ -119,6 +123,12 @@ struct OpenAlert {
 };
 using OpenAlerts = std::map<AlertIdentity, OpenAlert>;
 
+// How much there is to a cause.
+enum class Strength { kNone, kKeeps, kRaises };
+// How severe the alert is that should be open for it; empty: none should.
+std::optional<Severity> severity_to_show(const OpenAlerts& open, const AlertIdentity& identity,
+                                         Strength strength, Severity severity);
+
 // --- the judgement
 
 inline constexpr std::size_t kNoIndex = static_cast<std::size_t>(-1);
@@ -126,7 +136,7 @@ inline constexpr std::size_t kNoIndex = static_cast<std::size_t>(-1);
 struct Cause {
   AlertIdentity identity;
   Severity severity;     // of an alert that is open already: never less than it has
-  std::size_t provider;  // index in the facts
+  std::size_t provider;  // index in the facts, or kNoIndex
   std::size_t owner;     // likewise, or kNoIndex
   std::size_t key;       // index in the owner's keys, or kNoIndex
 };

@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/tracking_alert.hpp"
+
 namespace keypool::core {
 
 namespace {
@@ -164,6 +166,7 @@ AlertText about_key(AlertText text, const KeyFact& key, const ProviderFact& prov
 
 AlertText describe_alert(const Cause& cause, const PoolFacts& facts, const KeyLabel& label,
                          const AlertLimits& limits, Micros now) {
+  if (cause.identity.kind == AlertKind::kTrackingQuality) return describe_tracking(facts.tracking);
   const ProviderFact& provider = facts.providers[cause.provider];
   if (cause.identity.kind == AlertKind::kProviderOutage) return provider_outage(provider, now);
   const OwnerFact& owner = facts.owners[cause.owner];

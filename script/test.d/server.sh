@@ -13,7 +13,7 @@ build_server() {
   local stand_in folder
   stand_in=$(build_stand_in)
   mkdir -p "$work/tree/tests"
-  for folder in sql expected tests/tap tests/pgtap tests/isolation tests/support; do
+  for folder in sql expected examples tests/tap tests/pgtap tests/isolation tests/support; do
     [ ! -d "$ROOT/$folder" ] || cp -R "$ROOT/$folder" "$work/tree/$(dirname "$folder")/"
   done
   cp "$stand_in" "$work/stand_in_provider"

@@ -4,55 +4,8 @@
 -- any table. What the pool knows of a key goes before what was last written to key_state: a key
 -- that is not in the pool (an idle user's, say) shows its stored values.
 
+-- Subqueries, not WITH: a condition on the view reaches the tables, and one key is found by index.
 CREATE VIEW keypool.api_keys_overview AS
-WITH
-  known AS (
-    SELECT k.*,
-           coalesce(l.state,
-                    -- Nobody has used the key since its deadline: the next request is its probe.
-                    CASE WHEN s.state = 'cooling' AND s.cooldown_until <= statement_timestamp()
-                         THEN 'half_open' ELSE s.state END,
-                    'healthy') AS health,
-           l.available AS live_available,
-           l.reason,
-           CASE WHEN l.key_id IS NULL THEN s.cooldown_until ELSE l.cooldown_until END
-             AS cooldown_until,
-           CASE WHEN l.key_id IS NULL THEN s.failure_class ELSE l.failure_class END
-             AS failure_class,
-           coalesce(l.last_error, s.last_error) AS last_error,
-           CASE WHEN l.key_id IS NULL THEN s.last_used_at ELSE l.last_used_at END AS last_used_at,
-           CASE WHEN l.key_id IS NULL THEN s.last_checked_at ELSE l.last_checked_at END
-             AS last_checked_at,
-           coalesce(l.failure_streak, s.failure_streak, 0) AS failure_streak,
-           coalesce(l.requests, s.requests, 0) AS requests,
-           coalesce(l.errors, s.errors, 0) AS errors,
-           coalesce(l.picks, s.picks, 0) AS picks,
-           coalesce(l.tokens, s.tokens, 0) AS tokens,
-           -- Spending is counted by the day in UTC; what was stored on another day is not today's.
-           coalesce(l.cost_today,
-                    CASE WHEN s.cost_day = (statement_timestamp() AT TIME ZONE 'UTC')::date
-                         THEN s.cost_today_nano / 1e9 END,
-                    0) AS cost_today,
-           coalesce(l.cost_total, s.cost_nano / 1e9, 0) AS cost_total,
-           coalesce(l.in_flight, 0) AS in_flight,
-           coalesce(l.requests_hour, 0) AS requests_hour,
-           coalesce(l.requests_minute, 0) AS requests_minute,
-           coalesce(l.tokens_minute, 0) AS tokens_minute,
-           l.latency_ms,
-           p.enabled AS provider_enabled
-    FROM keypool.api_keys k
-    JOIN keypool.providers p ON p.name = k.provider
-    LEFT JOIN keypool.pool_keys() l ON l.key_id = k.id
-    LEFT JOIN keypool.key_state s ON s.key_id = k.id
-  ),
-  judged AS (
-    SELECT k.*,
-           CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'
-                WHEN NOT k.enabled OR NOT k.provider_enabled THEN 'disabled'
-                WHEN k.expires_at <= statement_timestamp() THEN 'expired'
-                ELSE k.health END AS state
-    FROM known k
-  )
 SELECT
   j.id AS key_id,
   j.provider,
@@ -100,7 +53,52 @@ SELECT
   j.created_at,
   date_trunc('second', statement_timestamp() - coalesce(j.rotated_at, j.created_at)) AS age,
   j.key_source AS source
-FROM judged j;
+FROM (
+  SELECT k.*,
+         CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'
+              WHEN NOT k.enabled OR NOT k.provider_enabled THEN 'disabled'
+              WHEN k.expires_at <= statement_timestamp() THEN 'expired'
+              ELSE k.health END AS state
+  FROM (
+    SELECT k.*,
+           coalesce(l.state,
+                    -- Nobody has used the key since its deadline: the next request is its probe.
+                    CASE WHEN s.state = 'cooling' AND s.cooldown_until <= statement_timestamp()
+                         THEN 'half_open' ELSE s.state END,
+                    'healthy') AS health,
+           l.available AS live_available,
+           l.reason,
+           CASE WHEN l.key_id IS NULL THEN s.cooldown_until ELSE l.cooldown_until END
+             AS cooldown_until,
+           CASE WHEN l.key_id IS NULL THEN s.failure_class ELSE l.failure_class END
+             AS failure_class,
+           coalesce(l.last_error, s.last_error) AS last_error,
+           CASE WHEN l.key_id IS NULL THEN s.last_used_at ELSE l.last_used_at END AS last_used_at,
+           CASE WHEN l.key_id IS NULL THEN s.last_checked_at ELSE l.last_checked_at END
+             AS last_checked_at,
+           coalesce(l.failure_streak, s.failure_streak, 0) AS failure_streak,
+           coalesce(l.requests, s.requests, 0) AS requests,
+           coalesce(l.errors, s.errors, 0) AS errors,
+           coalesce(l.picks, s.picks, 0) AS picks,
+           coalesce(l.tokens, s.tokens, 0) AS tokens,
+           -- Spending is counted by the day in UTC; what was stored on another day is not today's.
+           coalesce(l.cost_today,
+                    CASE WHEN s.cost_day = (statement_timestamp() AT TIME ZONE 'UTC')::date
+                         THEN s.cost_today_nano / 1e9 END,
+                    0) AS cost_today,
+           coalesce(l.cost_total, s.cost_nano / 1e9, 0) AS cost_total,
+           coalesce(l.in_flight, 0) AS in_flight,
+           coalesce(l.requests_hour, 0) AS requests_hour,
+           coalesce(l.requests_minute, 0) AS requests_minute,
+           coalesce(l.tokens_minute, 0) AS tokens_minute,
+           l.latency_ms,
+           p.enabled AS provider_enabled
+    FROM keypool.api_keys k
+    JOIN keypool.providers p ON p.name = k.provider
+    LEFT JOIN keypool.pool_keys() l ON l.key_id = k.id
+    LEFT JOIN keypool.key_state s ON s.key_id = k.id
+  ) k
+) j;
 
 CREATE VIEW keypool.user_api_keys AS
 SELECT * FROM keypool.api_keys_overview WHERE key_source = 'user';

@@ -59,6 +59,28 @@ std::optional<Lease> LeaseTable::take(std::int64_t id, std::uint32_t database) n
   return release(slot);
 }
 
+std::optional<Lease> LeaseTable::peek(std::int64_t id, std::uint32_t database) noexcept {
+  if (id <= 0) return std::nullopt;
+  Entry& slot = entry(id);
+  const State before = seize(slot);
+  const Lease lease = slot.lease;
+  slot.state.store(before, std::memory_order_release);
+  if (lease.id != id || lease.database != database) return std::nullopt;
+  return lease;
+}
+
+// Makes the entry busy whatever it is, and the caller's; returns what to put back.
+LeaseTable::State LeaseTable::seize(Entry& slot) noexcept {
+  for (;;) {
+    for (const State state : {kHeld, kFree}) {
+      std::uint32_t expected = state;
+      if (slot.state.compare_exchange_weak(expected, kBusy, std::memory_order_acquire)) {
+        return state;
+      }
+    }
+  }
+}
+
 // The entry is busy, and the caller's.
 Lease LeaseTable::release(Entry& slot) noexcept {
   const Lease lease = slot.lease;

@@ -32,6 +32,8 @@ class LeaseTable {
   std::int64_t put(Lease lease) noexcept;
   // Takes the lease out, so that exactly one caller gets it; nothing when it is not there.
   std::optional<Lease> take(std::int64_t id, std::uint32_t database) noexcept;
+  // What the lease is, or was: one that is over is known until its entry is used again.
+  std::optional<Lease> peek(std::int64_t id, std::uint32_t database) noexcept;
   // Takes one lease out that was over before `now`, looking from entry `from` on; moves `from`.
   std::optional<Lease> take_expired(std::uint32_t& from, Micros now) noexcept;
 
@@ -46,6 +48,7 @@ class LeaseTable {
     Lease lease;
   };
   Entry& entry(std::int64_t id) noexcept;
+  static State seize(Entry& slot) noexcept;
   Lease release(Entry& slot) noexcept;
 
   std::atomic<std::int64_t> next_;

@@ -33,6 +33,13 @@ class Args {
     return from_datum<T>(call_info_->args[position].value);
   }
 
+  // As it came, for types that datum.hpp does not know.
+  Datum datum(int position) const {
+    if (is_null(position)) [[unlikely]]
+      refuse_null(position);
+    return call_info_->args[position].value;
+  }
+
   // The result NULL, for functions that may have none.
   Datum null_result() const noexcept {
     call_info_->isnull = true;

@@ -12,12 +12,16 @@
 
 namespace keypool::pg {
 
+// For code of somebody else that may run meanwhile: it can neither leave anything behind in the
+// session nor put anything off until the role is another one again.
+inline constexpr int kConfined = SECURITY_RESTRICTED_OPERATION;
+
 class [[nodiscard]] ActAs {
  public:
-  explicit ActAs(Oid role) {
+  explicit ActAs(Oid role, int further_context = 0) {
     GetUserIdAndSecContext(&role_before_, &context_before_);
     settings_level_ = NewGUCNestLevel();
-    const int context = context_before_ | SECURITY_LOCAL_USERID_CHANGE;
+    const int context = context_before_ | SECURITY_LOCAL_USERID_CHANGE | further_context;
     try {
       call([] {
         set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,

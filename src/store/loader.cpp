@@ -263,4 +263,12 @@ KeyPresence load_key(core::Database& database, std::int64_t key_id) {
   return KeyPresence::kLoaded;
 }
 
+void load_key_if_room(core::Database& database, std::int64_t key_id) {
+  try {
+    load_key(database, key_id);
+  } catch (const core::Error& error) {
+    if (error.code() != core::ErrorCode::kConfigurationLimit) throw;
+  }
+}
+
 }  // namespace keypool::store

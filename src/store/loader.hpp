@@ -25,5 +25,7 @@ enum class KeyPresence { kLoaded, kRevoked, kMissing };
 
 // Brings the key with this id into the pool, whoever owns it.
 KeyPresence load_key(core::Database& database, std::int64_t key_id);
+// The same for whoever can do without it there: a full pool is no error.
+void load_key_if_room(core::Database& database, std::int64_t key_id);
 
 }  // namespace keypool::store

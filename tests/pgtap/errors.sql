@@ -1,5 +1,5 @@
 -- Every error code that a caller of this extension may have to handle, and what comes with it.
-SELECT plan(27);
+SELECT plan(30);
 
 CREATE EXTENSION pg_keypool;
 
@@ -71,6 +71,13 @@ SELECT throws_ok($$ SELECT * FROM acquire_key('anthropic', estimated_tokens => -
   NULL,
   '22023: fewer than no tokens');
 SELECT throws_ok($$ SELECT import_keys('[]') $$, '22023', NULL, '22023: no import document');
+SELECT throws_ok($$ SELECT log_request('openai', 'gpt-4', 'u', is_anonymous => true) $$, '22023',
+  NULL, '22023: an anonymous request of a user');
+SELECT throws_ok($$ SELECT log_requests('[{"provider": "openai", "model": "m", "tokens": 1}]') $$,
+  '22023', NULL, '22023: a member that log_request has no argument for');
+SELECT throws_ok($$ SELECT log_request('openai', 'gpt-4',
+                                       metadata => to_jsonb(repeat('x', 1048577))) $$,
+  '54000', NULL, '54000: more metadata than a request may have');
 SELECT throws_ok($$ SELECT pick_key(NULL) $$, '22004', NULL, '22004: NULL where a value is needed');
 SELECT throws_ok($$ SELECT add_key('openai', 'sk-pgtap-errors-key-000000001') $$, '23505', NULL,
   '23505: the same secret twice for one owner');

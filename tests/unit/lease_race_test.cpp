@@ -83,6 +83,32 @@ TEST_F(LeaseRace, AnotherDatabasesLookLosesNoLease) {
   EXPECT_TRUE(table_->take(id, kOurDatabase).has_value());
 }
 
+TEST_F(LeaseRace, ALookSeesAWholeLeaseAndTakesNoneAway) {
+  std::atomic<std::int64_t> offered = 0;
+  std::atomic<int> wrong = 0;
+  std::atomic<bool> done = false;
+  std::thread onlooker([&] {
+    while (!done) {
+      const std::int64_t id = offered;
+      const auto seen = table_->peek(id, kOurDatabase);
+      if (seen && (seen->id != id || !whole(*seen))) ++wrong;
+    }
+  });
+  in_threads([&](int thread) {
+    for (int round = 1; round <= kRounds; ++round) {
+      const std::int64_t key_id = thread * kRounds + round;
+      const std::int64_t id = table_->put(lease(key_id, kNever));
+      if (id == 0) continue;
+      offered = id;
+      const auto taken = table_->take(id, kOurDatabase);
+      if (!taken || taken->key_id != key_id) ++wrong;
+    }
+  });
+  done = true;
+  onlooker.join();
+  EXPECT_EQ(wrong, 0);
+}
+
 TEST_F(LeaseRace, SettlingAndExpiringShareTheLeasesOut) {
   std::atomic<std::int64_t> put = 0, settled = 0, expired = 0;
   std::atomic<bool> done = false;

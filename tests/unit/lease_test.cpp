@@ -136,6 +136,43 @@ TEST(LeaseTable, ExpiryFindsEveryLeaseInOneWalk) {
   EXPECT_EQ(keys.size(), 20u);
 }
 
+TEST(LeaseTable, ALookLeavesTheLeaseWhereItIs) {
+  TestTable table(4);
+  const std::int64_t id = table.put(17);
+  for (int i = 0; i < 2; ++i) {
+    const auto lease = table->peek(id, kDatabase);
+    ASSERT_TRUE(lease);
+    EXPECT_EQ(lease->key_id, 17);
+  }
+  EXPECT_EQ(table->held(), 1u);
+  EXPECT_TRUE(table->take(id, kDatabase));
+}
+
+TEST(LeaseTable, ALeaseThatIsOverIsKnownUntilItsEntryIsUsedAgain) {
+  TestTable table(2);
+  const std::int64_t old = table.put(17, kNow);
+  std::uint32_t from = 0;
+  ASSERT_TRUE(table->take_expired(from, kNow));
+  const auto lease = table->peek(old, kDatabase);
+  ASSERT_TRUE(lease);
+  EXPECT_EQ(lease->key_id, 17);
+  EXPECT_EQ(table->held(), 0u);
+  EXPECT_FALSE(table->take(old, kDatabase)) << "a look brings nothing back";
+  for (int i = 0; i < 2; ++i) ASSERT_GT(table.put(18), 0);
+  EXPECT_FALSE(table->peek(old, kDatabase));
+}
+
+TEST(LeaseTable, WhatNeverWasIsNotSeen) {
+  TestTable table(4);
+  EXPECT_FALSE(table->peek(1, kDatabase)) << "an empty table";
+  const std::int64_t id = table.put(1);
+  for (const std::int64_t other : {id + 4, id + 1, std::int64_t{0}, std::int64_t{-1},
+                                   std::numeric_limits<std::int64_t>::min()}) {
+    EXPECT_FALSE(table->peek(other, kDatabase)) << other;
+  }
+  EXPECT_FALSE(table->peek(id, kDatabase + 1)) << "another database's";
+}
+
 TEST(LeaseTable, ExactlyOneOfManyTakersGetsALease) {
   constexpr int kThreads = 4;
   constexpr int kLeases = 2'000;

@@ -1,13 +1,15 @@
 # Rows measured with clients, by pgbench; sourced by script/bench. They count the clock on the wall.
 
-# pgbench_command CLIENTS SECONDS SCRIPT…: sets command. Of several scripts, each transaction takes
-# one at random.
+# pgbench_command CLIENTS SECONDS SCRIPT[@WEIGHT]…: sets command. Of several scripts, each
+# transaction takes one at random.
 pgbench_command() {
   local clients=$1 seconds=$2 script
   shift 2
   command=("$(bindir)/pgbench" -h "$work" -p "$port" -U postgres -n -M prepared -c "$clients"
     -j $((clients < 2 ? clients : 2)) -T "$seconds")
-  for script in "$@"; do command+=(-f "$ROOT/tests/bench/pgbench/$script.sql"); done
+  for script in "$@"; do
+    command+=(-f "$ROOT/tests/bench/pgbench/${script%@*}.sql${script#"${script%@*}"}")
+  done
   command+=(postgres)
 }
 

@@ -140,6 +140,43 @@ alert_seen() {
   [ "$(run_sql "$database" -A -t <<<'SELECT count(*) FROM keypool.active_alerts')" != 0 ]
 }
 
+tour_accounting() {
+  chapter '6. Accounting for every request'
+  show 'What the models cost, in dollars per million tokens:' <<'SQL'
+INSERT INTO keypool.model_prices (provider, model, input_cost, output_cost)
+VALUES ('openai', 'gpt-4o-mini', 0.15, 0.60), ('anthropic', 'claude-sonnet-4-5', 3, 15);
+SQL
+  show 'A request with its lease: the key, its owner and the cost are derived. The repeat is harmless.' <<'SQL'
+SELECT lease_id FROM acquire_key('openai', user_id => 'alice') \gset
+SELECT log_request('openai', 'gpt-4o-mini', user_id => 'alice', lease_id => :lease_id,
+                   input_tokens => 1200, output_tokens => 340, processing_time_ms => 870,
+                   request_id => 'req-1') AS id
+FROM generate_series(1, 2);
+SQL
+  show 'A plain INSERT counts the same; one request is anonymous, and one has lost its key:' <<'SQL'
+INSERT INTO keypool.chat_completion_requests
+  (provider, model, api_key_id, input_tokens, output_tokens, cost_usd)
+VALUES ('anthropic', 'claude-sonnet-4-5', 3, 2000, 500, 0.0135),
+       ('anthropic', 'claude-sonnet-4-5', 3, 100, 50, 0.00105);
+SELECT log_request('anthropic', 'claude-sonnet-4-5', input_tokens => 10) AS anonymous,
+       log_request('openai', 'gpt-6-preview', user_id => 'carol', input_tokens => 10) AS lost;
+SQL
+  show 'How many requests of each hour carried a key, were anonymous, or lost theirs:' <<'SQL'
+SELECT to_char(hour, 'HH24:MI') AS hour, total_requests AS total,
+       requests_with_api_key AS with_key, anonymous_requests AS anonymous,
+       potential_lookup_failures AS lost, tracking_rate_percent AS percent
+FROM keypool.api_key_tracking_quality;
+SQL
+  show 'What it cost, and whom; an unknown price is never zero:' <<'SQL'
+SELECT user_id, provider, model, key_name, requests, tokens, cost_usd, unpriced_requests AS unpriced
+FROM keypool.request_costs ORDER BY cost_usd DESC NULLS LAST;
+SQL
+  show 'For Prometheus:' <<'SQL'
+SELECT line FROM regexp_split_to_table(prometheus_metrics(), '\n') AS line
+WHERE line ~ '^api_key_tracking';
+SQL
+}
+
 take_the_tour() {
   local database=demo
   tour_installing
@@ -147,6 +184,7 @@ take_the_tour() {
   tour_watching
   tour_failing_over
   tour_looking
+  tour_accounting
 }
 
 tour_import() {

@@ -105,7 +105,8 @@ bool write_directly(const Catalog& catalog, const NewRequest& request, RowValues
   if (place != InvalidOid && log_is_simple(log, catalog)) {
     Relation partition = table_open(place, RowExclusiveLock);
     const TableDescription& description = describe_partition(partition, catalog);
-    written = description.simple;
+    // While we waited for the lock the day may have got a partition of its own: SQL finds it.
+    written = description.simple && places_of(log, request.created_at).own == place;
     if (written) write_row(partition, description, row.values(), row.nulls());
     table_close(partition, NoLock);
   }

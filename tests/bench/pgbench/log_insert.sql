@@ -1,0 +1,1 @@
+INSERT INTO keypool.chat_completion_requests (provider, model, user_id, api_key_id, key_source, input_tokens, output_tokens, cost_usd, pricing_source, processing_time_ms, session_id) VALUES ('openai', 'model-1', 'user-1', 1, 'system', 100, 50, 0.0015, 'given', 350, 'session-1');

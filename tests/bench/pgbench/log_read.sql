@@ -1,0 +1,1 @@
+SELECT * FROM keypool.api_key_tracking_quality LIMIT 24;

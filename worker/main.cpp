@@ -13,9 +13,13 @@
 #include "store/shared_pool.hpp"
 #include "store/worker_board.hpp"
 #include "worker/alerts.hpp"
+#include "worker/imports.hpp"
 #include "worker/lease_sweeper.hpp"
+#include "worker/lookups.hpp"
+#include "worker/partitions.hpp"
 #include "worker/prober.hpp"
 #include "worker/process.hpp"
+#include "worker/rollup.hpp"
 #include "worker/schedule.hpp"
 #include "worker/writer.hpp"
 
@@ -102,17 +106,31 @@ Oid installed_extension() {
   Writer writer(store::current_database(), leases);
   Prober prober;
   AlertKeeper alerts(store::current_database(), store::now());
+  Lookups lookups(store::current_database());
+  Rollup rollup(store::now());
+  PartitionKeeper partitions(store::now());
+  Imports imports;
 
   Schedule schedule;
   schedule.add([&](core::Micros now) { return writer.next_due(now); },
                [&](core::Micros now) {
                  writer.run(now);
                  alerts.note_news();
+                 rollup.note_news(now);
+                 partitions.note_news(now);
                });
   schedule.add([&](core::Micros now) { return leases.next_due(now); },
                [&](core::Micros now) { leases.run(now); });
   schedule.add([&](core::Micros now) { return alerts.next_due(now); },
                [&](core::Micros now) { alerts.run(now); });
+  schedule.add([&](core::Micros now) { return lookups.next_due(now); },
+               [&](core::Micros now) { lookups.run(now); });
+  schedule.add([&](core::Micros now) { return rollup.next_due(now); },
+               [&](core::Micros now) { rollup.run(now); });
+  schedule.add([&](core::Micros now) { return partitions.next_due(now); },
+               [&](core::Micros now) { partitions.run(now); });
+  schedule.add([&](core::Micros now) { return imports.next_due(now); },
+               [&](core::Micros now) { imports.run(now); });
 
   bool called = true;
   for (;;) {

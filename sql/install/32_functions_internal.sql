@@ -29,6 +29,10 @@ CREATE FUNCTION keypool.keys_changed()
 RETURNS trigger
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keypool_keys_changed';
 
+CREATE FUNCTION keypool.key_state_written()
+RETURNS trigger
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keypool_key_state_written';
+
 CREATE FUNCTION keypool.guard_api_key()
 RETURNS trigger
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keypool_guard_api_key';

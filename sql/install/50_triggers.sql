@@ -18,6 +18,12 @@ CREATE TRIGGER keys_changed
   FOR EACH ROW EXECUTE FUNCTION keypool.keys_changed();
 ALTER TABLE keypool.providers ENABLE ALWAYS TRIGGER keys_changed;
 
+-- A restore writes it after the keys, when the worker may have loaded those already.
+CREATE TRIGGER key_state_written
+  AFTER INSERT ON keypool.key_state
+  FOR EACH STATEMENT EXECUTE FUNCTION keypool.key_state_written();
+ALTER TABLE keypool.key_state ENABLE ALWAYS TRIGGER key_state_written;
+
 CREATE TRIGGER guard_api_key
   BEFORE UPDATE ON keypool.api_keys
   FOR EACH ROW EXECUTE FUNCTION keypool.guard_api_key();

@@ -133,6 +133,8 @@ COMMENT ON INDEX keypool.api_keys_secret IS
 COMMENT ON INDEX keypool.alerts_one_per_cause IS 'One open alert a cause.';
 COMMENT ON INDEX keypool.alerts_raised IS 'Alerts by time.';
 
+COMMENT ON TRIGGER key_state_written ON keypool.key_state IS
+  'Has the pool look again when somebody other than the worker writes, as a restore does';
 COMMENT ON TRIGGER keys_changed ON keypool.api_keys IS 'Has the pool follow this table at COMMIT.';
 COMMENT ON TRIGGER keys_changed ON keypool.providers IS 'Has the pool follow this table at COMMIT.';
 COMMENT ON TRIGGER keys_truncated ON keypool.api_keys IS

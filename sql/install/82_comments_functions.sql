@@ -68,3 +68,5 @@ COMMENT ON FUNCTION keypool.request_logged() IS
   'Trigger on the request log: counts a row at commit and records what an UPDATE or DELETE ends';
 COMMENT ON FUNCTION keypool.request_versioned() IS
   'Trigger on the request log: names the transaction that wrote a row''s new version';
+COMMENT ON FUNCTION keypool.key_state_written() IS
+  'Trigger: after a restore of key_state, slots in which nothing has happened start from it';

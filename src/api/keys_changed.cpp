@@ -51,8 +51,20 @@ Datum keys_changed(const pg::Args& args) {
   return Datum{0};
 }
 
+// What keys have learned was written by somebody other than the worker, as a restore does: slots in
+// which nothing has happened yet are to start from it.
+Datum key_state_written(const pg::Args& args) {
+  if (!CALLED_AS_TRIGGER(args.call_info())) {
+    throw core::Error(core::ErrorCode::kInvalidArgument,
+                      "keypool.key_state_written can only be called as a trigger");
+  }
+  if (!IsBackgroundWorker) store::mark_all_changed();
+  return Datum{0};
+}
+
 }  // namespace
 
 KEYPOOL_FUNCTION(keys_changed, keys_changed);
+KEYPOOL_FUNCTION(key_state_written, key_state_written);
 
 }  // namespace keypool::api

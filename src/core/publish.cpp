@@ -199,9 +199,14 @@ void Publisher::carry_over(std::uint32_t database, Slot& row) const noexcept {
   if (index == kNone) return;
   const Slot& old = pool_.slot(index);
   const bool rotated = old.config.rotated_at != row.config.rotated_at;
-  const KeyConfig config = row.config;
-  row = old;
-  row.config = config;
+  // Where nothing has happened the table knows better: a restore writes it after the keys.
+  const bool untouched = old.usage.picks == 0 && old.usage.requests == 0 &&
+                         old.usage.last_checked_at == 0 && !old.dirty;
+  if (!untouched) {
+    const KeyConfig config = row.config;
+    row = old;
+    row.config = config;
+  }
   if (rotated) {
     row.health = Health{};
     row.dirty = true;

@@ -3,11 +3,13 @@
 // Everything is guarded by the board's lock, except the two atomics that wake_worker() reads.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 
 #include "core/pool.hpp"
 #include "store/check_requests.hpp"
+#include "store/import_channel.hpp"
 #include "store/worker_board.hpp"
 
 #include "pg/postgres.hpp"
@@ -35,13 +37,31 @@ struct PendingCheck {
   Latch* requester_latch;
 };
 
+// An import's order: posted, then bound to a row of keypool.request_imports by the worker.
+enum class ImportStage : std::uint8_t { kPosted, kBound, kEnded };
+
+struct PendingImport {
+  std::uint64_t number;  // 0: the entry is free
+  Oid database;
+  ImportStage stage;
+  bool withdrawn;
+  pid_t requester;
+  Latch* requester_latch;
+  dsm_handle segment;
+  pid_t taker;                    // the worker that knows of it; 0: none yet
+  std::int64_t import_id;         // kBound
+  std::array<char, 256> problem;  // kEnded; NUL-terminated
+};
+
 struct Board {
   Latch* launcher;  // null: none yet
   bool some_lost;   // as WorkerReports has them
   bool other_list;
   std::uint64_t last_check;
+  std::uint64_t last_import;
   BoardEntry entries[core::kMaxDatabases];
   PendingCheck checks[kMaxCheckRequests];
+  PendingImport imports[kMaxImportOrders];
 };
 
 static_assert(std::atomic<Oid>::is_always_lock_free && std::atomic<Latch*>::is_always_lock_free);

@@ -1,9 +1,11 @@
 -- What each level of grant_keypool may do, and what none may: read ciphertext, or write around the
 -- functions.
-SELECT plan(59);
+SELECT plan(94);
 
 CREATE EXTENSION pg_keypool;
 SELECT add_key('openai', 'sk-pgtap-access-key-000000001');
+CREATE TABLE public.access_source AS SELECT 1 AS id, now() AS created_at;
+GRANT SELECT ON public.access_source TO PUBLIC;
 CREATE ROLE access_reader;
 CREATE ROLE access_caller;
 CREATE ROLE access_admin;
@@ -34,7 +36,15 @@ INSERT INTO deeds VALUES
   (1, 'SELECT * FROM keypool.provider_statistics'),
   (1, 'SELECT * FROM keypool.active_alerts, keypool.alert_history'),
   (1, 'SELECT * FROM keypool.worker_status'),
+  (1, 'SELECT * FROM keypool.api_key_tracking_quality, keypool.api_key_tracking_trend'),
+  (1, 'SELECT * FROM keypool.key_source_usage, keypool.request_costs, keypool.model_usage, '
+      'keypool.model_comparison, keypool.pricing_quality'),
+  (1, 'SELECT api_key_tracking_quality_report(), api_key_tracking_trend_report()'),
   (1, $$SELECT get_usage_stats('openai')$$),
+  (1, 'SELECT prometheus_metrics()'),
+  (1, $$SELECT estimate_cost('openai', 'gpt-4', 1)$$),
+  (1, 'SELECT * FROM keypool.model_prices'),
+  (1, 'SELECT * FROM keypool.import_progress'),
   (2, $$SELECT pick_key('openai')$$),
   (2, $$SELECT * FROM acquire_key('openai')$$),
   (2, $$SELECT * FROM explain_pick('openai')$$),
@@ -43,6 +53,10 @@ INSERT INTO deeds VALUES
   (2, $$SELECT mark_key_error(1, 'unheard of')$$),
   (2, $$SELECT resolve_key('sk-pgtap-access-key-000000001')$$),
   (2, $$SELECT * FROM validate_key('openai', 'x')$$),
+  (2, $$SELECT log_request('openai', 'gpt-4', api_key_id => 1)$$),
+  (2, $$SELECT log_requests('[{"provider": "openai", "model": "gpt-4", "api_key": "unknown"}]')$$),
+  (2, $$INSERT INTO keypool.chat_completion_requests (provider, model, request_id)
+        VALUES ('openai', 'gpt-4', 'r') ON CONFLICT DO NOTHING RETURNING id, created_at$$),
   (3, $$SELECT add_key('openai', 'sk-pgtap-access-key-000000002')$$),
   (3, $$SELECT rotate_key(1, 'sk-pgtap-access-key-000000003')$$),
   (3, $$SELECT revoke_key(1)$$),
@@ -50,6 +64,21 @@ INSERT INTO deeds VALUES
   (3, $$UPDATE keypool.api_keys SET weight = 2 WHERE id = 1$$),
   (3, $$UPDATE keypool.providers SET strategy = 'random' WHERE name = 'openai'$$),
   (3, $$INSERT INTO keypool.providers (name, display_name) VALUES ('mine', 'Mine')$$),
+  (3, 'SELECT dev_key()'),
+  (3, $$INSERT INTO keypool.model_prices VALUES ('openai', 'gpt-4', 1, 1)$$),
+  (3, 'SELECT * FROM keypool.chat_completion_requests'),
+  (3, $$UPDATE keypool.chat_completion_requests SET user_id = 'u'$$),
+  (3, 'DELETE FROM keypool.chat_completion_requests'),
+  (3, $$SELECT import_requests('public.access_source')$$),
+  (3, $$SELECT keypool.stop_following('public.access_source')$$),
+  (3, 'SELECT * FROM backfill_requests()'),
+  (3, 'SELECT * FROM keypool.request_import_refusals'),
+  (3, 'DELETE FROM keypool.request_imports'),
+  (3, 'SELECT keypool.fold_requests() FROM keypool.rollup_state'),
+  (3, 'SELECT keypool.rebuild_rollups()'),
+  (9, $$UPDATE keypool.request_imports SET importer = 'postgres'$$),
+  (9, $$INSERT INTO keypool.request_import_notes VALUES (1, '{1}')$$),
+  (9, 'SELECT * FROM keypool.backfill(1)'),
   (9, 'SELECT envelope FROM keypool.api_keys'),
   (9, 'SELECT fingerprint FROM keypool.api_keys'),
   (9, 'SELECT wrapped FROM keypool.data_keys'),
@@ -60,6 +89,8 @@ INSERT INTO deeds VALUES
   (9, $$INSERT INTO keypool.api_keys (provider, name, hint) VALUES ('openai', 'n', 'h')$$),
   (9, 'DELETE FROM keypool.data_keys'),
   (9, 'UPDATE keypool.key_state SET picks = 0'),
+  (9, 'UPDATE keypool.usage_rollup SET requests = 0'),
+  (9, 'DELETE FROM keypool.request_changes'),
   (9, 'DELETE FROM keypool.alerts'),
   (9, $$SELECT grant_keypool('access_nobody', 'reader')$$),
   (9, $$SELECT revoke_keypool('access_nobody')$$),
@@ -124,6 +155,15 @@ INSERT INTO outcomes (statement) VALUES
   ($$SELECT * FROM validate_key('openai', 'sk-pgtap-access-key-000000005')$$),
   ($$SELECT * FROM import_keys('{"providers":{"openai":{"api_keys":[
        {"key":"sk-pgtap-access-key-000000006"}]}}}')$$),
+  ($$SELECT log_request('openai', 'gpt-4', 'u', api_key => 'sk-pgtap-access-key-000000005')$$),
+  ($$SELECT log_requests('[{"provider": "openai", "model": "gpt-4", "request_id": "r"}]')$$),
+  ($$INSERT INTO keypool.chat_completion_requests (provider, model, api_key_id)
+     VALUES ('openai', 'gpt-4', 1)$$),
+  ($$UPDATE keypool.chat_completion_requests SET model = 'gpt-5'$$),
+  ($$SELECT estimate_cost('openai', 'gpt-4', 1)$$),
+  ($$SELECT dev_key()$$),
+  ($$SELECT import_requests('public.access_source')$$),
+  ($$SELECT * FROM backfill_requests()$$),
   ($$SELECT mark_key_error(1, 'rate_limit', 429)$$),
   ($$SELECT get_usage_stats('openai')$$),
   ($$UPDATE keypool.api_keys SET weight = 2$$),

@@ -131,8 +131,14 @@ is(sql('without', q{SELECT (SELECT count(*) FROM keypool.chat_completion_request
 
 # The worker writes what was counted within a second; by now it would have.
 sleep 1;
-is(sql($_, $counters), sql('postgres', $counters), "$_: the keys' counters are as they were")
-  for qw(plain one inserts custom folder data again);
+my $shown = q{SELECT string_agg(concat_ws(' ', key_id, requests, errors, tokens, cost_total), ', '
+	ORDER BY key_id) FROM keypool.api_keys_overview};
+for my $database (qw(plain one inserts custom folder data again))
+{
+	is(sql($database, $counters), sql('postgres', $counters),
+		"$database: the keys' counters are as they were");
+	is(sql($database, $shown), sql('postgres', $shown), "$database: and the pool knows them");
+}
 
 # What pg_upgrade asks pg_dump for: every member, as it is.
 $node->command_ok([ 'pg_dump', @server, '-f', "$folder/upgrade.sql", '--binary-upgrade',

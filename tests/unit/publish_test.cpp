@@ -63,6 +63,21 @@ TEST(Publish, WhatTheTablesRememberIsUsedForAKeyThatIsNotInThePool) {
   EXPECT_EQ(all.take(), 0);
 }
 
+// A restore commits the keys before what they had learned; the pool may have loaded them between.
+TEST(Publish, WhatTheTablesRememberIsUsedForAKeyThatNothingHasHappenedTo) {
+  TestPool all;
+  all.mirror({provider_row("openai")}, {key_row(1), key_row(2)});
+  const std::int64_t second[] = {2};
+  all.take({.exclude = second});
+  KeyRow used = key_row(1);
+  used.slot.usage.picks = 41;
+  KeyRow untouched = key_row(2);
+  untouched.slot.usage.picks = 42;
+  all.mirror({provider_row("openai")}, {used, untouched});
+  EXPECT_EQ(all.slot(1).usage.picks, 1u);
+  EXPECT_EQ(all.slot(2).usage.picks, 42u);
+}
+
 TEST(Publish, ANewSecretStartsHealthyAndKeepsItsUsage) {
   TestPool all;
   all.mirror({provider_row("openai")}, {key_row(1)});

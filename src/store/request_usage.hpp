@@ -41,8 +41,8 @@ struct LoggedRequest {
 // Whether the row is an error in the statistics.
 bool failed(const LoggedRequest& request) noexcept;
 
-// A row came, changed or went. Nothing is counted by this; at COMMIT the worker learns that there is
-// something to fold.
+// A row came, changed or went. Nothing is counted by this; at COMMIT the worker learns that there
+// is something to fold.
 void note_change();
 
 // A new row.

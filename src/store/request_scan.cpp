@@ -22,6 +22,7 @@ extern "C" {
 #include "catalog/pg_index.h"
 #include "partitioning/partdesc.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -177,6 +178,9 @@ void add_leaves(Oid table, Leaves& leaves) {
 std::vector<RequestTable> request_tables() {
   const Catalog& relations = catalog();
   const Leaves leaves = pg::call([&] {
+    // Who holds the log's lock already may know it as it was before the snapshot: a partition that
+    // came since, with rows the snapshot sees, would be passed over, and by a fold for ever.
+    AcceptInvalidationMessages();
     Leaves found = {};
     add_leaves(relations.requests, found);
     return found;

@@ -53,8 +53,8 @@ SELECT set_eq(
         'import_targets', 'import_source_columns', 'import_key', 'import_value', 'import_origins',
         'import_expression', 'is_import_spec', 'named_in_import', 'check_import_column',
         'check_import', 'import_rows', 'import_refusal', 'import_insertion', 'careful_import',
-        'import_reads', 'plan_import_reading', 'plan_import_writing', 'is_followed', 'import_days',
-        'tell_import_gaps', 'prepare_import', 'import_order', 'backfill_steps'],
+        'import_reads', 'plan_import_reading', 'plan_import_writing', 'plan_import_row', 'is_followed',
+        'import_days', 'tell_import_gaps', 'prepare_import', 'import_order', 'backfill_steps'],
   'only what reads nothing but tables is STABLE, and little is IMMUTABLE');
 SELECT is_empty(
   $$ SELECT oid::regprocedure FROM functions WHERE proleakproof $$,

@@ -53,7 +53,7 @@ CREATE INDEX chat_completion_requests_user
 CREATE INDEX chat_completion_requests_key
   ON keypool.chat_completion_requests (api_key_id, created_at);
 CREATE INDEX chat_completion_requests_time
-  ON keypool.chat_completion_requests USING brin (created_at) WITH (autosummarize);
+  ON keypool.chat_completion_requests USING brin (created_at);
 -- Rows whose key is still being looked for.
 CREATE INDEX chat_completion_requests_lookup
   ON keypool.chat_completion_requests (api_key_fingerprint)

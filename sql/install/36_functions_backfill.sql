@@ -63,7 +63,7 @@ AS $$
             ON m.provider = r.provider AND m.model = r.model
            AND r.created_at >= m.valid_from AND r.created_at < m.valid_until
           WHERE %2$s AND r.cost_usd IS NULL) p
-       WHERE old.ctid = p.place AND old.cost_usd IS NULL AND p.input + p.output < 1e9
+       WHERE old.ctid = p.place AND old.cost_usd IS NULL AND p.input + p.output < 1e6
     $step$)
 $$;
 

@@ -66,7 +66,7 @@ AS $$
                                         ' WHEN w.%1$I > 2147483647 THEN ''%1$s is too large''',
                                         t.name)
               WHEN 'money' THEN format(' WHEN w.%1$I < 0 THEN ''%1$s is negative'''
-                                       ' WHEN w.%1$I >= 1e9 THEN ''%1$s is too large''', t.name)
+                                       ' WHEN w.%1$I >= 1e6 THEN ''%1$s is too large''', t.name)
             END, '') || ' END'
   FROM keypool.import_targets() t
 $$;

@@ -102,7 +102,7 @@ std::optional<std::int64_t> cost(const Source& source, int argument) {
     if (nanos < core::kCostLimitNano) return nanos;
   } catch (const core::Error&) {  // does not fit, or is no number at all
   }
-  refuse(argument, "must be finite and below a billion dollars");
+  refuse(argument, "must be finite and below a million dollars");
 }
 
 template <typename Source>

@@ -30,8 +30,9 @@ struct Cost {
   std::int64_t total_nano() const noexcept { return input_nano + output_nano; }
 };
 
-// The log keeps amounts below a billion dollars.
-inline constexpr std::int64_t kCostLimitNano = 1'000'000'000'000'000'000;
+// The log keeps amounts below a million dollars: more is a mistake in the unit, and sums of such
+// amounts would reach the end of what a number of nano-dollars can say.
+inline constexpr std::int64_t kCostLimitNano = 1'000'000'000'000'000;
 
 // Nothing when the cost reaches that limit: no price at which anybody sold a request.
 std::optional<Cost> cost_of(const Price& price, const Tokens& tokens) noexcept;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "core/price.hpp"
 
 namespace keypool::core {
 
@@ -35,6 +36,10 @@ void check_request(const RequestFacts& facts) {
   if (facts.cost_nano < 0) {
     throw Error(ErrorCode::kInvalidArgument, "cost_usd must not be negative", {},
                 "Leave it out where the cost is not known.");
+  }
+  if (facts.cost_nano >= kCostLimitNano) {
+    throw Error(ErrorCode::kInvalidArgument, "cost_usd must be below a million dollars", {},
+                "Look at the unit: it is dollars for this one request.");
   }
   if (facts.created_at == kNever || facts.created_at == std::numeric_limits<Micros>::min()) {
     throw Error(ErrorCode::kInvalidArgument, "created_at must be finite", {},

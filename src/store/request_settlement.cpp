@@ -32,30 +32,44 @@ bool in_pool(core::Database& database, std::int64_t key_id) {
   return pool().find_slot(database.oid.load(), key_id) != core::kNone;
 }
 
-// In the order of ids, so that two such transactions never wait for each other in a circle.
+// One statement, in the order of ids, so that two such transactions never wait for each other in a
+// circle. Keys that are gone are passed over.
 void add_to_rows(std::vector<const core::PendingKey*>& keys) {
+  if (keys.empty()) return;
   std::sort(keys.begin(), keys.end(),
             [](const auto* a, const auto* b) { return a->key_id < b->key_id; });
-  if (keys.empty()) return;
+  const auto column = [&keys](auto pick) {
+    std::vector<std::int64_t> values;
+    values.reserve(keys.size());
+    for (const core::PendingKey* key : keys) values.push_back(pick(*key));
+    return values;
+  };
   const pg::LatestSnapshot latest;
   const pg::ActAs owner(catalog().owner);
   pg::Session session;
-  for (const core::PendingKey* key : keys) {
-    const core::UsageDelta& total = key->total;
-    session.run(
-        "INSERT INTO keypool.key_state AS old"
-        " (key_id, requests, errors, tokens, cost_nano, cost_today_nano, cost_day, last_used_at)"
-        " SELECT id, greatest($2, 0), greatest($3, 0), greatest($4, 0), greatest($5, 0),"
-        " greatest($6, 0), date '2000-01-01' + $7, now() FROM keypool.api_keys WHERE id = $1"
-        " ON CONFLICT (key_id) DO UPDATE SET"
-        " requests = greatest(old.requests + $2, 0), errors = greatest(old.errors + $3, 0),"
-        " tokens = greatest(old.tokens + $4, 0), cost_nano = greatest(old.cost_nano + $5, 0),"
-        " cost_today_nano = CASE WHEN old.cost_day = excluded.cost_day"
-        " THEN greatest(old.cost_today_nano + $6, 0) ELSE excluded.cost_today_nano END,"
-        " cost_day = excluded.cost_day",
-        key->key_id, total.requests, total.errors, total.tokens, total.cost_nano,
-        total.cost_today_nano, total.day);
-  }
+  session.run(
+      "INSERT INTO keypool.key_state AS old"
+      " (key_id, requests, errors, tokens, cost_nano, cost_today_nano, cost_day, last_used_at)"
+      " SELECT k.id, n.requests, n.errors, n.tokens, n.cost, n.cost_today,"
+      " date '2000-01-01' + n.day::int, now()"
+      " FROM unnest($1, $2, $3, $4, $5, $6, $7)"
+      " AS n (id, requests, errors, tokens, cost, cost_today, day)"
+      " JOIN keypool.api_keys AS k ON k.id = n.id ORDER BY n.id"
+      " ON CONFLICT (key_id) DO UPDATE SET"
+      " requests = greatest(old.requests + excluded.requests, 0),"
+      " errors = greatest(old.errors + excluded.errors, 0),"
+      " tokens = greatest(old.tokens + excluded.tokens, 0),"
+      " cost_nano = greatest(old.cost_nano + excluded.cost_nano, 0),"
+      " cost_today_nano = greatest(excluded.cost_today_nano"
+      " + CASE WHEN old.cost_day = excluded.cost_day THEN old.cost_today_nano ELSE 0 END, 0),"
+      " cost_day = excluded.cost_day",
+      column([](const auto& key) { return key.key_id; }),
+      column([](const auto& key) { return key.total.requests; }),
+      column([](const auto& key) { return key.total.errors; }),
+      column([](const auto& key) { return key.total.tokens; }),
+      column([](const auto& key) { return key.total.cost_nano; }),
+      column([](const auto& key) { return key.total.cost_today_nano; }),
+      column([](const auto& key) { return std::int64_t{key.total.day}; }));
 }
 
 // Adds without falling below nothing or over the edge.

@@ -35,6 +35,12 @@ TEST(RequestRules, NameTheAmountThatIsNegative) {
   EXPECT_EQ(refusal({.cost_nano = -1}), "cost_usd must not be negative");
 }
 
+TEST(RequestRules, RefuseACostInTheWrongUnit) {
+  EXPECT_EQ(refusal({.cost_nano = 999'999'999'999'999}), "");
+  EXPECT_EQ(refusal({.cost_nano = 1'000'000'000'000'000}),
+            "cost_usd must be below a million dollars");
+}
+
 TEST(RequestRules, RefuseTheEndsOfTime) {
   EXPECT_EQ(refusal({.created_at = kNever}), "created_at must be finite");
   EXPECT_EQ(refusal({.created_at = std::numeric_limits<Micros>::min()}),

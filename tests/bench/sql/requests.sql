@@ -10,7 +10,7 @@ ALTER TABLE requests.plain ADD PRIMARY KEY (id, created_at);
 CREATE INDEX ON requests.plain (xid);
 CREATE INDEX ON requests.plain (user_id, created_at);
 CREATE INDEX ON requests.plain (api_key_id, created_at);
-CREATE INDEX ON requests.plain USING brin (created_at) WITH (autosummarize);
+CREATE INDEX ON requests.plain USING brin (created_at);
 CREATE INDEX ON requests.plain (api_key_fingerprint)
   WHERE api_key_id IS NULL AND api_key_fingerprint IS NOT NULL AND lookup_status IS NULL;
 
@@ -19,7 +19,7 @@ CREATE TABLE requests.own (LIKE keypool.chat_completion_requests INCLUDING DEFAU
 ALTER TABLE requests.own DROP COLUMN xid, ADD PRIMARY KEY (id, created_at);
 CREATE INDEX ON requests.own (user_id, created_at);
 CREATE INDEX ON requests.own (api_key_id, created_at);
-CREATE INDEX ON requests.own USING brin (created_at) WITH (autosummarize);
+CREATE INDEX ON requests.own USING brin (created_at);
 
 -- A partition a day, as ours; and a repeat is found in each.
 DO $$

@@ -60,7 +60,7 @@ like($err, qr/55000: .*is not loaded at server start.*HINT:.*shared_preload_libr
 	'a call without preloading names the setting');
 
 my @states = qw(KP001 KP002 KP003 KP004 KP005 KP006 KP007 KP008
-  22023 23505 42501 42704 53400 55000 XX000);
+  22023 23505 42501 42704 53400 54000 55000 XX000);
 for my $code (0 .. $#states) {
 	like(failure("SELECT throw_core($code, NULL, NULL)"), qr/ERROR:  $states[$code]: asked to fail/,
 		"core error $code is $states[$code]");

@@ -26,7 +26,7 @@ FROM (VALUES
   (1, 'openai', 'gpt-4o', 'u1', NULL, :of_user, NULL, false, 1000, 500, 0, 0.0075, 800, 200),
   (1, 'openai', 'gpt-4o', 'u1', 'acme', :of_organization, NULL, false, 10, 5, 0, 0.000000001,
    NULL, 200),
-  (1, 'openai', 'exact', 'u2', NULL, :of_system, NULL, false, 10, 5, 0, 123456789.987654321,
+  (1, 'openai', 'exact', 'u2', NULL, :of_system, NULL, false, 10, 5, 0, 123456.987654321,
    10, 200),
   (1, 'openai', 'gpt-4o', 'u2', NULL, :of_system, 'organization', false, 10, 5, 0, 0, 10, 500),
   -- Nothing is known of the key, of the key's owner, or of both on purpose.

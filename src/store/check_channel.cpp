@@ -8,13 +8,12 @@
 #include "pg/guard.hpp"
 #include "store/shared_pool.hpp"
 #include "store/worker_board.hpp"
+#include "store/worker_wait.hpp"
 
 #include "pg/postgres.hpp"
 
 extern "C" {
-#include "storage/latch.h"
 #include "storage/proc.h"
-#include "utils/wait_event.h"
 }
 
 namespace keypool::store {
@@ -63,22 +62,6 @@ CheckResult unpacked(const Message& message, std::string_view error) {
 
 shm_mq* queue_of(dsm_segment* segment) {
   return reinterpret_cast<shm_mq*>(static_cast<char*>(dsm_segment_address(segment)) + kQueueOffset);
-}
-
-// Nothing is thrown and no interrupt is served while a segment is let go: destructors do it.
-void let_go(dsm_segment* segment) noexcept {
-  HOLD_INTERRUPTS();
-  dsm_detach(segment);
-  RESUME_INTERRUPTS();
-}
-
-void wait_for_latch(long milliseconds) {
-  pg::call([=] {
-    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds,
-              PG_WAIT_EXTENSION);
-    ResetLatch(MyLatch);
-    CHECK_FOR_INTERRUPTS();
-  });
 }
 
 void await_starting_worker() {

@@ -11,14 +11,13 @@
 #include "store/shared_pool.hpp"
 #include "store/worker_board.hpp"
 #include "store/worker_board_memory.hpp"
+#include "store/worker_wait.hpp"
 
 #include "pg/postgres.hpp"
 
 extern "C" {
 #include "mb/pg_wchar.h"
-#include "storage/latch.h"
 #include "storage/procarray.h"
-#include "utils/wait_event.h"
 }
 
 namespace keypool::store {
@@ -62,22 +61,6 @@ std::uint64_t post(dsm_handle segment) {
             .requester_latch = MyLatch,
             .segment = segment};
   return place->number;
-}
-
-// Nothing is thrown and no interrupt is served while a segment is let go: destructors do it.
-void let_go(dsm_segment* segment) noexcept {
-  HOLD_INTERRUPTS();
-  dsm_detach(segment);
-  RESUME_INTERRUPTS();
-}
-
-void wait_for_latch(long milliseconds) {
-  pg::call([=] {
-    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds,
-              PG_WAIT_EXTENSION);
-    ResetLatch(MyLatch);
-    CHECK_FOR_INTERRUPTS();
-  });
 }
 
 // Under the lock: an order for this process that it has not seen yet.

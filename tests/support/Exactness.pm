@@ -7,6 +7,8 @@ package Exactness;
 use strict;
 use warnings;
 
+use KeypoolCluster;
+
 my $log = 'keypool.chat_completion_requests';
 my $failed = q{error_type IS NOT NULL OR http_status >= 400 OR status IN ('failed', 'error')};
 
@@ -120,8 +122,7 @@ sub differences { my ($node) = @_; return $node->safe_psql('postgres', $compare)
 sub try_differences
 {
 	my ($node) = @_;
-	my ($out, $err);
-	return $node->psql('postgres', $compare, stdout => \$out, stderr => \$err) == 0 ? $out : undef;
+	return KeypoolCluster::try_sql($node, $compare);
 }
 
 1;

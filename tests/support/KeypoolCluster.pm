@@ -36,6 +36,16 @@ sub ask
 	return $err ne '' ? $err : $out;
 }
 
+# What a session of its own prints, undef when that fails: for a server that may be down just now.
+# A psql that cannot connect is gone before it has read its script, which IPC::Run dies of.
+sub try_sql
+{
+	my ($node, $sql) = @_;
+	my ($out, $err, $status);
+	eval { $status = $node->psql('postgres', $sql, stdout => \$out, stderr => \$err) };
+	return defined $status && $status == 0 ? $out : undef;
+}
+
 # Every database of the cluster that has a worker now, with its process id.
 sub workers
 {

@@ -222,7 +222,7 @@ my @crash_at = map { $start + $_ * $seconds / 3 } 1, 2;
 my $differences = '';
 
 # Nobody answers for some moments after a crash.
-sub try_sql { my ($out, $err); $node->psql('postgres', $_[0], stdout => \$out, stderr => \$err); return $out // '' }
+sub try_sql { return KeypoolCluster::try_sql($node, $_[0]) // '' }
 
 while ($differences eq '' && time < $start + $seconds)
 {

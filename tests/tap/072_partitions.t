@@ -296,7 +296,7 @@ while ($kills < 3)
 	$kills++;
 	ok($node->wait_for_log(qr/all server processes terminated; reinitializing/, $start), "kill $kills");
 	$start = -s $node->logfile;
-	ok(KeypoolCluster::await(sub { $node->psql('postgres', 'SELECT 1', stderr => \my $ignored) == 0 }),
+	ok(KeypoolCluster::await(sub { KeypoolCluster::try_sql($node, 'SELECT 1') }),
 		'the server is back');
 	exact('the views agree after it');
 }

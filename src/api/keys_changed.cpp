@@ -1,17 +1,12 @@
 // The trigger on keypool.api_keys and keypool.providers that marks the transaction, so that its
 // commit makes every session look again (store/coherence.hpp).
-#include "core/error.hpp"
 #include "pg/entry.hpp"
+#include "pg/trigger.hpp"
 #include "store/coherence.hpp"
 #include "store/columns.hpp"
 #include "store/catalog.hpp"
 
 #include "pg/postgres.hpp"
-
-extern "C" {
-#include "commands/trigger.h"
-#include "utils/rel.h"
-}
 
 namespace keypool::api {
 
@@ -31,21 +26,17 @@ void mark_owner_of(HeapTuple tuple, TupleDesc description) {
 }
 
 Datum keys_changed(const pg::Args& args) {
-  if (!CALLED_AS_TRIGGER(args.call_info())) {
-    throw core::Error(core::ErrorCode::kInvalidArgument,
-                      "keypool.keys_changed can only be called as a trigger");
-  }
-  const auto* trigger = reinterpret_cast<TriggerData*>(args.call_info()->context);
-  Relation relation = trigger->tg_relation;
-  if (!TRIGGER_FIRED_FOR_ROW(trigger->tg_event)) {
+  const TriggerData& trigger = pg::trigger_data(args, "keys_changed");
+  Relation relation = trigger.tg_relation;
+  if (!TRIGGER_FIRED_FOR_ROW(trigger.tg_event)) {
     store::mark_all_changed();
   } else if (RelationGetRelid(relation) != store::catalog().api_keys) {
     store::mark_mirrored_changed();
   } else {
-    mark_owner_of(trigger->tg_trigtuple, RelationGetDescr(relation));
+    mark_owner_of(trigger.tg_trigtuple, RelationGetDescr(relation));
     // The guard allows no change of owner; a superuser who disables it must not confuse the pool.
-    if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event)) {
-      mark_owner_of(trigger->tg_newtuple, RelationGetDescr(relation));
+    if (TRIGGER_FIRED_BY_UPDATE(trigger.tg_event)) {
+      mark_owner_of(trigger.tg_newtuple, RelationGetDescr(relation));
     }
   }
   return Datum{0};
@@ -54,10 +45,7 @@ Datum keys_changed(const pg::Args& args) {
 // What keys have learned was written by somebody other than the worker, as a restore does: slots in
 // which nothing has happened yet are to start from it.
 Datum key_state_written(const pg::Args& args) {
-  if (!CALLED_AS_TRIGGER(args.call_info())) {
-    throw core::Error(core::ErrorCode::kInvalidArgument,
-                      "keypool.key_state_written can only be called as a trigger");
-  }
+  pg::trigger_data(args, "key_state_written");
   if (!IsBackgroundWorker) store::mark_all_changed();
   return Datum{0};
 }

@@ -1,12 +1,11 @@
 // The trigger on keypool.model_prices that has every session forget the prices it remembers
 // (store/prices.hpp).
-#include "core/error.hpp"
 #include "pg/entry.hpp"
+#include "pg/trigger.hpp"
 
 #include "pg/postgres.hpp"
 
 extern "C" {
-#include "commands/trigger.h"
 #include "utils/inval.h"
 }
 
@@ -15,12 +14,7 @@ namespace keypool::api {
 namespace {
 
 Datum prices_changed(const pg::Args& args) {
-  if (!CALLED_AS_TRIGGER(args.call_info())) {
-    throw core::Error(core::ErrorCode::kInvalidArgument,
-                      "keypool.prices_changed can only be called as a trigger");
-  }
-  const auto* trigger = reinterpret_cast<TriggerData*>(args.call_info()->context);
-  Relation relation = trigger->tg_relation;
+  Relation relation = pg::trigger_data(args, "prices_changed").tg_relation;
   pg::call([relation] { CacheInvalidateRelcache(relation); });
   return Datum{0};
 }

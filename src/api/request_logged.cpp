@@ -8,6 +8,7 @@
 #include "core/request_rules.hpp"
 #include "pg/entry.hpp"
 #include "pg/money.hpp"
+#include "pg/trigger.hpp"
 #include "store/catalog.hpp"
 #include "store/columns.hpp"
 #include "store/request_tables.hpp"
@@ -18,8 +19,6 @@
 extern "C" {
 #include "access/detoast.h"
 #include "access/table.h"
-#include "commands/trigger.h"
-#include "utils/rel.h"
 }
 
 namespace keypool::api {
@@ -47,20 +46,7 @@ class LogRow {
 
   const store::LoggedRequest& request() const { return request_; }
 
-  core::RequestFacts facts() const {
-    return {.is_anonymous = request_.is_anonymous,
-            .has_user = request_.has_user,
-            .has_key = request_.api_key_id.has_value(),
-            .input_tokens = DatumGetInt32(value(column::kInputTokens)),
-            .output_tokens = DatumGetInt32(value(column::kOutputTokens)),
-            .cached_tokens = DatumGetInt32(value(column::kCachedTokens)),
-            .cost_nano = request_.cost_nano,
-            .processing_time_ms = request_.processing_time_ms.value_or(0),
-            .created_at = request_.created_at,
-            .metadata_size =
-                is_null(column::kMetadata) ? 0 : toast_raw_datum_size(value(column::kMetadata)),
-            .longest_name = longest_name()};
-  }
+  const core::RequestFacts& facts() const { return facts_; }
 
   // Everything that counts is as it was.
   bool counts_as(const LogRow& other) const {
@@ -111,6 +97,18 @@ class LogRow {
                 .http_status = int4(column::kHttpStatus).value_or(0),
                 .error_type = text_at(column::kErrorType),
                 .error_message = text_at(column::kErrorMessage).value_or("")};
+    facts_ = {.is_anonymous = request_.is_anonymous,
+              .has_user = request_.has_user,
+              .has_key = request_.api_key_id.has_value(),
+              .input_tokens = DatumGetInt32(value(column::kInputTokens)),
+              .output_tokens = DatumGetInt32(value(column::kOutputTokens)),
+              .cached_tokens = DatumGetInt32(value(column::kCachedTokens)),
+              .cost_nano = request_.cost_nano,
+              .processing_time_ms = request_.processing_time_ms.value_or(0),
+              .created_at = request_.created_at,
+              .metadata_size =
+                  is_null(column::kMetadata) ? 0 : toast_raw_datum_size(value(column::kMetadata)),
+              .longest_name = longest_name()};
   }
 
   std::optional<std::string_view> text_at(int column) const {
@@ -128,6 +126,7 @@ class LogRow {
   Datum* values_;
   bool* nulls_;
   store::LoggedRequest request_ = {};
+  core::RequestFacts facts_ = {};
 };
 
 // A partition attached by hand may have its columns in another order, in which nothing here would
@@ -215,33 +214,25 @@ void correct_xid(Relation partition, HeapTuple tuple, LogRow& row) {
                     "Leave the column out: its default is the transaction that writes the row.");
 }
 
-TriggerData* trigger_data(const pg::Args& args, const char* name) {
-  if (CALLED_AS_TRIGGER(args.call_info())) {
-    return reinterpret_cast<TriggerData*>(args.call_info()->context);
-  }
-  throw core::Error(core::ErrorCode::kInvalidArgument,
-                    std::string("keypool.") + name + " can only be called as a trigger");
-}
-
 // AFTER INSERT OR UPDATE OR DELETE, for each row.
 Datum request_logged(const pg::Args& args) {
-  const TriggerData* trigger = trigger_data(args, "request_logged");
-  require_layout(trigger->tg_relation);
-  const TupleDesc description = RelationGetDescr(trigger->tg_relation);
-  LogRow row(trigger->tg_trigtuple, description);
-  if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event)) {
+  const TriggerData& trigger = pg::trigger_data(args, "request_logged");
+  require_layout(trigger.tg_relation);
+  const TupleDesc description = RelationGetDescr(trigger.tg_relation);
+  LogRow row(trigger.tg_trigtuple, description);
+  if (TRIGGER_FIRED_BY_INSERT(trigger.tg_event)) {
     core::check_request(row.facts());
-    correct_xid(trigger->tg_relation, trigger->tg_trigtuple, row);
+    correct_xid(trigger.tg_relation, trigger.tg_trigtuple, row);
     store::count_request(row.request());
     return Datum{0};
   }
   record_end(row);
   store::note_change();
-  if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event)) {
+  if (TRIGGER_FIRED_BY_DELETE(trigger.tg_event)) {
     store::uncount_request(row.request());
     return Datum{0};
   }
-  const LogRow changed(trigger->tg_newtuple, description);
+  const LogRow changed(trigger.tg_newtuple, description);
   core::check_request(changed.facts());
   if (row.counts_as(changed)) return Datum{0};
   store::uncount_request(row.request());
@@ -251,11 +242,11 @@ Datum request_logged(const pg::Args& args) {
 
 // BEFORE UPDATE, for each row: the new version is this transaction's.
 Datum request_versioned(const pg::Args& args) {
-  const TriggerData* trigger = trigger_data(args, "request_versioned");
-  require_layout(trigger->tg_relation);
-  const TupleDesc description = RelationGetDescr(trigger->tg_relation);
+  const TriggerData& trigger = pg::trigger_data(args, "request_versioned");
+  require_layout(trigger.tg_relation);
+  const TupleDesc description = RelationGetDescr(trigger.tg_relation);
   const std::uint64_t xid = current_xid();
-  HeapTuple changed = trigger->tg_newtuple;
+  HeapTuple changed = trigger.tg_newtuple;
   return pg::call([&] {
     int number = column::kXid;
     Datum value = UInt64GetDatum(xid);

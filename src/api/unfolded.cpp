@@ -1,27 +1,20 @@
-// keypool.unfolded_requests, fold_requests, fold_soon: the tail of the request log, and its way
-// into the rollups.
+// keypool.unfolded_requests, fold_requests, rebuild_rollups: the tail of the request log, and its
+// way into the rollups.
 #include <algorithm>
 #include <optional>
 
-#include "core/error.hpp"
 #include "core/request_tally.hpp"
 #include "pg/entry.hpp"
 #include "pg/result.hpp"
+#include "pg/trigger.hpp"
 #include "store/fold.hpp"
 #include "store/unfolded.hpp"
 
 #include "pg/postgres.hpp"
 
-extern "C" {
-#include "commands/trigger.h"
-}
-
 namespace keypool::api {
 
 namespace {
-
-// Some twenty megabytes.
-constexpr std::size_t kMostGroups = 64 * 1024;
 
 void add_groups(pg::RowSet& rows, const core::RequestTally& tally) {
   tally.for_each([&rows](const core::RequestTally::Group& group) {
@@ -44,7 +37,7 @@ Datum unfolded_requests(const pg::Args& args) {
   pg::RowSet rows(args);
   core::RequestTally tally;
   store::visit_unfolded(below_or_all(args), [&](const store::RequestVersion& version, int sign) {
-    if (tally.size() >= kMostGroups) {
+    if (tally.is_full()) {
       add_groups(rows, tally);
       tally.clear();
     }
@@ -68,10 +61,7 @@ Datum rebuild_rollups(const pg::Args&) {
 }
 
 Datum requests_truncated(const pg::Args& args) {
-  if (!CALLED_AS_TRIGGER(args.call_info())) {
-    throw core::Error(core::ErrorCode::kInvalidArgument,
-                      "keypool.requests_truncated can only be called as a trigger");
-  }
+  pg::trigger_data(args, "requests_truncated");
   store::empty_rollups(std::nullopt);
   return Datum{0};
 }

@@ -65,6 +65,8 @@ class RequestTally {
   void add(const RequestDimensions& dimensions, const RequestSums& sums, int sign);
 
   std::size_t size() const noexcept { return groups_.size(); }
+  // Some twenty megabytes: whoever has more to add puts away first what there is.
+  bool is_full() const noexcept { return size() >= 64 * 1024; }
   // Calls each(group) for all groups in which something is left.
   template <typename Each>
   void for_each(Each each) const {

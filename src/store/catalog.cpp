@@ -68,6 +68,8 @@ Catalog look_up() {
   found.request_triggers[0] = trigger_function(schema, "request_logged");
   found.request_triggers[1] = trigger_function(schema, "request_versioned");
   found.rollup_state = relation("rollup_state");
+  found.tracking_rollup = relation("tracking_rollup");
+  found.usage_rollup = relation("usage_rollup");
   found.model_prices = relation("model_prices");
   found.model_prices_pkey = relation("model_prices_pkey");
   found.owner = owner_of(found.api_keys);

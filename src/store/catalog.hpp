@@ -25,6 +25,8 @@ struct Catalog {
   Oid request_changes_xid;
   Oid request_triggers[2];  // functions of the log's row triggers
   Oid rollup_state;
+  Oid tracking_rollup;
+  Oid usage_rollup;
   Oid model_prices;
   Oid model_prices_pkey;
 };

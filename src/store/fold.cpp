@@ -20,20 +20,11 @@ extern "C" {
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/date.h"
-#include "utils/lsyscache.h"
 }
 
 namespace keypool::store {
 
 namespace {
-
-// Some twenty megabytes. What comes then is written before more is read.
-constexpr std::size_t kMostGroups = 64 * 1024;
-
-Oid rollup(const char* name) {
-  return pg::call(
-      [name] { return get_relname_relid(name, get_rel_namespace(catalog().rollup_state)); });
-}
 
 // tracking_rollup: how many of all requests of a bucket are what.
 class TrackingSums {
@@ -49,7 +40,7 @@ class TrackingSums {
   }
 
   void write() const {
-    RollupTable table(rollup("tracking_rollup"), 1);
+    RollupTable table(catalog().tracking_rollup, 1);
     for (const auto& [bucket, sums] : buckets_) {
       const pg::NullableValue key = {TimestampTzGetDatum(bucket), false};
       if (sums != std::array<std::int64_t, 5>{}) table.add({&key, 1}, sums);
@@ -65,13 +56,13 @@ class TrackingSums {
 class UsageSums {
  public:
   UsageSums()
-      : table_(rollup("usage_rollup"), kKeys), key_memory_(pg::call([] {
+      : table_(catalog().usage_rollup, kKeys), key_memory_(pg::call([] {
           return AllocSetContextCreate(CurrentMemoryContext, "keypool key", ALLOCSET_SMALL_SIZES);
         })) {}
 
   void add(core::RequestDimensions of, const core::RequestSums& sums, int sign) {
     of.bucket = core::bucket_start(of.bucket, core::kDay);
-    if (tally_.size() >= kMostGroups) write();
+    if (tally_.is_full()) write();
     tally_.add(of, sums, sign);
   }
 

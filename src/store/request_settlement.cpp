@@ -33,7 +33,8 @@ bool in_pool(core::Database& database, std::int64_t key_id) {
 }
 
 // One statement, in the order of ids, so that two such transactions never wait for each other in a
-// circle. Keys that are gone are passed over.
+// circle. Keys that are gone are passed over, and so is what would take from a key without a row:
+// there is nothing to be taken.
 void add_to_rows(std::vector<const core::PendingKey*>& keys) {
   if (keys.empty()) return;
   std::sort(keys.begin(), keys.end(),
@@ -54,7 +55,10 @@ void add_to_rows(std::vector<const core::PendingKey*>& keys) {
       " date '2000-01-01' + n.day::int, now()"
       " FROM unnest($1, $2, $3, $4, $5, $6, $7)"
       " AS n (id, requests, errors, tokens, cost, cost_today, day)"
-      " JOIN keypool.api_keys AS k ON k.id = n.id ORDER BY n.id"
+      " JOIN keypool.api_keys AS k ON k.id = n.id"
+      " WHERE least(n.requests, n.errors, n.tokens, n.cost) >= 0"
+      " OR EXISTS (SELECT FROM keypool.key_state AS s WHERE s.key_id = n.id)"
+      " ORDER BY n.id"
       " ON CONFLICT (key_id) DO UPDATE SET"
       " requests = greatest(old.requests + excluded.requests, 0),"
       " errors = greatest(old.errors + excluded.errors, 0),"

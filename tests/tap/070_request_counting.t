@@ -127,6 +127,14 @@ sql("INSERT INTO keypool.chat_completion_requests (api_key_id, input_tokens)
 	SELECT id, 7 FROM keypool.api_keys WHERE user_id IS NOT NULL");
 ok(KeypoolCluster::await(sub { differences() == 0 }),
 	'more keys than the pool holds, in one transaction, count each');
+sql(q{SELECT add_key('openai', 'sk-proj-' || lpad(n::text, 40, 'v'), user_id => 'idle' || n)
+	FROM generate_series(1, 20) n});
+sql(q{SET keypool.count_requests = off; INSERT INTO keypool.chat_completion_requests (api_key_id)
+	SELECT id FROM keypool.api_keys WHERE user_id LIKE 'idle%'});
+sql(q{DELETE FROM keypool.chat_completion_requests WHERE api_key_id IN
+	(SELECT id FROM keypool.api_keys WHERE user_id LIKE 'idle%')});
+is(sql('SELECT count(*) FROM keypool.key_state WHERE requests < 0'), 0,
+	'taking back what was never counted leaves no key below nothing');
 sql("BEGIN; SELECT add_key('openai', 'sk-proj-' || repeat('n', 40), 'new');
 	INSERT INTO keypool.chat_completion_requests (api_key_id, input_tokens)
 	SELECT id, 9 FROM keypool.api_keys WHERE name = 'new'; COMMIT");

@@ -1,19 +1,23 @@
-// What a transaction has logged and not yet committed: totals by key, leases to settle, and how the
-// requests were tracked. A rolled-back savepoint takes its part along.
+// What a transaction has logged and not yet committed: totals by key, what budgets are charged,
+// leases to settle, and how the requests were tracked. A rolled-back savepoint takes its part along
+// (leveled.hpp says which part is whose).
 //
-// Every part belongs to a nesting level of subtransactions (1: the transaction itself). Plain C++,
-// one thread. add() and settle() may throw std::bad_alloc and have done nothing then; everything
-// else is noexcept, so that commit and abort cannot fail.
+// Plain C++, one thread. add(), charge() and settle() may throw std::bad_alloc and have done
+// nothing then; everything else is noexcept, so that commit and abort cannot fail.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <unordered_map>
+#include <string>
 #include <vector>
 
+#include "core/budget.hpp"
 #include "core/failure.hpp"
+#include "core/lease.hpp"
+#include "core/leveled.hpp"
 #include "core/time.hpp"
+#include "core/told_limits.hpp"
 #include "core/tracking.hpp"
 
 namespace keypool::core {
@@ -45,12 +49,11 @@ struct UsageDelta {
 };
 
 struct PendingKey {
-  int level;
-  std::int64_t key_id;  // 0: requests without a key
   UsageDelta total;
   std::uint32_t tracked[static_cast<int>(Tracked::kCount)];
   bool has_outcome;
   LoggedOutcome last;
+  ToldLimits told;  // by headers of answers
 };
 
 struct PendingLease {
@@ -60,28 +63,43 @@ struct PendingLease {
   std::int64_t tokens;  // used
 };
 
+// Spending that budgets of a scope count for that subject, in a quarter of an hour.
+struct Charge {
+  BudgetScope scope;
+  std::string subject;
+  Micros bucket;
+  bool operator==(const Charge&) const = default;
+};
+struct ChargeHash {
+  std::size_t operator()(const Charge& charge) const noexcept;
+};
+
 class PendingUsage {
  public:
+  using Keys = Leveled<std::int64_t, PendingKey>;
+  using Charges = Leveled<Charge, std::int64_t, ChargeHash>;
+
+  // Key 0: requests without one.
   PendingKey& add(int level, std::int64_t key_id, const UsageDelta& delta);
+  void charge(int level, const Charge& what, std::int64_t nano);
   void settle(const PendingLease& lease) { leases_.push_back(lease); }
 
   // The subtransaction of that level has been released into the one above, or rolled back.
   void release(int level) noexcept;
   void roll_back(int level) noexcept;
 
-  bool empty() const noexcept { return keys_.empty() && leases_.empty(); }
-  // By key in the order of first use; a key shows once for each level that has used it.
-  const std::vector<PendingKey>& keys() const noexcept { return keys_; }
+  bool empty() const noexcept { return keys_.empty() && charges_.empty() && leases_.empty(); }
+  const std::vector<Keys::Entry>& keys() const noexcept { return keys_.entries(); }
+  const std::vector<Charges::Entry>& charges() const noexcept { return charges_.entries(); }
   const std::vector<PendingLease>& leases() const noexcept { return leases_; }
+  // The leases as they were taken, while they are settled.
+  std::vector<Lease>& settled() noexcept { return settled_; }
 
  private:
-  // Whether there is an entry of that key at that very level; it is then the newest of the key.
-  PendingKey* newest(int level, std::int64_t key_id) noexcept;
-  void forget_newest(std::int64_t key_id) noexcept;
-
-  std::vector<PendingKey> keys_;  // levels never fall from front to back
-  std::unordered_map<std::int64_t, std::vector<std::uint32_t>> places_;  // of each key in keys_
+  Keys keys_;
+  Charges charges_;
   std::vector<PendingLease> leases_;
+  std::vector<Lease> settled_;
 };
 
 }  // namespace keypool::core

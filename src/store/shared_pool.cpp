@@ -1,75 +1,40 @@
 #include "store/shared_pool.hpp"
 
-#include <cstring>
 #include <string>
 
 #include "core/error.hpp"
 #include "pg/settings.hpp"
+#include "store/shared_block.hpp"
 
 #include "pg/postgres.hpp"
-
-extern "C" {
-#include "storage/ipc.h"
-#include "storage/shmem.h"
-}
 
 namespace keypool::store {
 
 namespace {
 
-constexpr const char* kName = "pg_keypool";
-
-// Made once a process tree and inherited by fork: pointers into the block, nothing else.
-core::Pool* the_pool = nullptr;
-LWLock* the_lock = nullptr;
 core::Database* this_database = nullptr;
-shmem_request_hook_type previous_request_hook = nullptr;
-shmem_startup_hook_type previous_startup_hook = nullptr;
+core::Pool* the_pool = nullptr;  // pointers into the block, nothing else
 
 core::PoolSizes sizes() {
   return {static_cast<std::uint32_t>(pg::settings().max_keys),
           static_cast<std::uint32_t>(pg::settings().max_leases)};
 }
 
-void request_memory() {
-  if (previous_request_hook != nullptr) previous_request_hook();
-  RequestAddinShmemSpace(core::Pool::bytes_for(sizes()));
-  RequestNamedLWLockTranche(kName, 1);
-}
-
-void make_or_attach() {
-  bool found = false;
-  const std::size_t bytes = core::Pool::bytes_for(sizes());
-  LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-  void* memory = ShmemInitStruct(kName, bytes, &found);
-  if (!found) {
-    std::memset(memory, 0, bytes);
-    core::Pool::create(memory, sizes(), GetCurrentTimestamp());
-  }
-  LWLockRelease(AddinShmemInitLock);
-  the_pool = new core::Pool(core::Pool::attach(memory));
-  the_lock = &GetNamedLWLockTranche(kName)->lock;
-}
-
-void start_up() {
-  if (previous_startup_hook != nullptr) previous_startup_hook();
-  make_or_attach();
-}
+constinit SharedBlock block = {
+    .name = "pg_keypool",
+    .bytes = [] { return core::Pool::bytes_for(sizes()); },
+    .create = [](void* zeroed) { core::Pool::create(zeroed, sizes(), GetCurrentTimestamp()); },
+    .attached = [](void* memory) { the_pool = new core::Pool(core::Pool::attach(memory)); }};
 
 }  // namespace
 
-void install_shared_pool() {
-  previous_request_hook = shmem_request_hook;
-  shmem_request_hook = request_memory;
-  previous_startup_hook = shmem_startup_hook;
-  shmem_startup_hook = start_up;
-}
+void install_shared_pool() { install_block(block); }
 
-void attach_shared_pool() { make_or_attach(); }
+void attach_shared_pool() { attach_block(block); }
 
 core::Pool& pool() { return *the_pool; }
 
-LWLock* pool_lock() { return the_lock; }
+LWLock* pool_lock() { return block.lock; }
 
 core::Database& current_database() {
   // Its entry is freed when a database is dropped, which no session of that database outlives.

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 #include <utility>
 
 #include "pg/lwlock.hpp"
+#include "store/shared_block.hpp"
 #include "store/worker_board_memory.hpp"
 
 #include "pg/postgres.hpp"
@@ -16,43 +16,15 @@ extern "C" {
 #include "storage/ipc.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
-#include "storage/shmem.h"
 }
 
 namespace keypool::store {
 
 namespace {
 
-constexpr const char* kName = "pg_keypool workers";
-
-// Set once a process tree and inherited by fork.
-Board* the_board = nullptr;
-LWLock* the_lock = nullptr;
-shmem_request_hook_type previous_request_hook = nullptr;
-shmem_startup_hook_type previous_startup_hook = nullptr;
+constinit SharedBlock block = {.name = "pg_keypool workers", .bytes = [] { return sizeof(Board); }};
 
 BoardEntry* own_entry = nullptr;  // the worker's, from claim_worker() on
-
-void request_memory() {
-  if (previous_request_hook != nullptr) previous_request_hook();
-  RequestAddinShmemSpace(sizeof(Board));
-  RequestNamedLWLockTranche(kName, 1);
-}
-
-void make_or_attach() {
-  bool found = false;
-  LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-  void* memory = ShmemInitStruct(kName, sizeof(Board), &found);
-  if (!found) std::memset(memory, 0, sizeof(Board));
-  LWLockRelease(AddinShmemInitLock);
-  the_board = static_cast<Board*>(memory);
-  the_lock = &GetNamedLWLockTranche(kName)->lock;
-}
-
-void start_up() {
-  if (previous_startup_hook != nullptr) previous_startup_hook();
-  make_or_attach();
-}
 
 // Under the lock; null when the board is full.
 BoardEntry* find_or_make_entry(Oid database) noexcept {
@@ -93,8 +65,8 @@ void leave_board(int, Datum) {
 
 }  // namespace
 
-Board& board() noexcept { return *the_board; }
-LWLock* board_lock() noexcept { return the_lock; }
+Board& board() noexcept { return *static_cast<Board*>(block.memory); }
+LWLock* board_lock() noexcept { return block.lock; }
 
 BoardEntry* find_entry(Oid database) noexcept {
   for (BoardEntry& entry : board().entries) {
@@ -103,14 +75,9 @@ BoardEntry* find_entry(Oid database) noexcept {
   return nullptr;
 }
 
-void install_worker_board() {
-  previous_request_hook = shmem_request_hook;
-  shmem_request_hook = request_memory;
-  previous_startup_hook = shmem_startup_hook;
-  shmem_startup_hook = start_up;
-}
+void install_worker_board() { install_block(block); }
 
-void attach_worker_board() { make_or_attach(); }
+void attach_worker_board() { attach_block(block); }
 
 std::string_view name(WorkerState state) noexcept {
   switch (state) {

@@ -12,7 +12,7 @@ UsageDelta requests(std::int64_t count) { return {.requests = count, .tokens = 1
 
 std::map<std::int64_t, std::int64_t> totals(const PendingUsage& pending) {
   std::map<std::int64_t, std::int64_t> sums;
-  for (const PendingKey& entry : pending.keys()) sums[entry.key_id] += entry.total.requests;
+  for (const auto& entry : pending.keys()) sums[entry.key] += entry.value.total.requests;
   return sums;
 }
 
@@ -22,8 +22,8 @@ TEST(PendingUsage, AddsUpByKey) {
   pending.add(1, 8, requests(1));
   pending.add(1, 7, requests(2));
   ASSERT_EQ(pending.keys().size(), 2u);
-  EXPECT_EQ(pending.keys()[0].total.requests, 3);
-  EXPECT_EQ(pending.keys()[0].total.tokens, 30);
+  EXPECT_EQ(pending.keys()[0].value.total.requests, 3);
+  EXPECT_EQ(pending.keys()[0].value.total.tokens, 30);
 }
 
 TEST(PendingUsage, ForgetsARolledBackSavepointAndNothingElse) {
@@ -70,15 +70,15 @@ TEST(PendingUsage, TheLastOutcomeOfAReleasedSavepointCounts) {
   second.has_outcome = true;
   second.last.failed = false;
   pending.release(2);
-  EXPECT_FALSE(pending.keys().front().last.failed);
+  EXPECT_FALSE(pending.keys().front().value.last.failed);
 }
 
 TEST(PendingUsage, SpendingOfYesterdayIsNotTodays) {
   PendingUsage pending;
   pending.add(1, 7, {.cost_nano = 5, .cost_today_nano = 5, .day = 100});
   pending.add(1, 7, {.cost_nano = 3, .cost_today_nano = 3, .day = 101});
-  EXPECT_EQ(pending.keys().front().total.cost_nano, 8);
-  EXPECT_EQ(pending.keys().front().total.cost_today_nano, 3);
+  EXPECT_EQ(pending.keys().front().value.total.cost_nano, 8);
+  EXPECT_EQ(pending.keys().front().value.total.cost_today_nano, 3);
 }
 
 // Random savepoints against the plain model: a stack of maps.

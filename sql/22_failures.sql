@@ -175,8 +175,8 @@ SELECT state, cooldown_until, failure_class FROM keypool.api_keys_overview WHERE
 -- Headers of a success: nothing left is believed, and blames nobody.
 SELECT mark_key_success(:id, 120, '{"x-ratelimit-remaining-requests": "0",
                                     "x-ratelimit-reset-requests": "1m30s"}');
-SELECT state, errors, round(extract(epoch FROM cooldown_until - now()))
-FROM keypool.api_keys_overview WHERE key_id = :id;
+SELECT state, available, reason, errors FROM keypool.api_keys_overview WHERE key_id = :id;
+SELECT pg_temp.timeless(reason) FROM explain_pick('xai');
 SELECT add_key('mistral', repeat('k', 32)) AS id \gset
 -- Azure's way to say unknown, and a remaining count above zero, free and hold nothing.
 SELECT mark_key_success(:id, 1, '{"x-ratelimit-limit-requests": "-1",

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/health.hpp"
+#include "core/limits_text.hpp"
 #include "core/model_blocks.hpp"
 #include "pg/lwlock.hpp"
 #include "pg/owner.hpp"
@@ -34,7 +35,7 @@ constexpr const char* kUpsert = R"(
 INSERT INTO keypool.key_state AS old (
   key_id, state, cooldown_until, failure_class, failure_streak, last_error, last_error_at,
   last_checked_at, picks, requests, errors, tokens, cost_nano, cost_today_nano, cost_day,
-  last_used_at, model_blocks, updated_at)
+  last_used_at, model_blocks, updated_at, limit_counts)
 SELECT
   k.id, n.state, era.start + nullif(n.cooldown_until, 0) * era.tick,
   nullif(n.failure_class, 'none'), n.failure_streak, nullif(n.last_error, ''),
@@ -42,11 +43,13 @@ SELECT
   era.start + nullif(n.last_checked_at, 0) * era.tick,
   n.picks, n.requests, n.errors, n.tokens, n.cost_nano, n.cost_today_nano,
   date '2000-01-01' + nullif(n.cost_day, 0)::int,
-  era.start + nullif(n.last_used_at, 0) * era.tick, nullif(n.model_blocks, ''), now()
-FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) AS n (
+  era.start + nullif(n.last_used_at, 0) * era.tick, nullif(n.model_blocks, ''), now(),
+  nullif(n.limit_counts, '')
+FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+AS n (
   key_id, state, cooldown_until, failure_class, failure_streak, last_error, last_error_at,
   last_checked_at, picks, requests, errors, tokens, cost_nano, cost_today_nano, cost_day,
-  last_used_at, model_blocks)
+  last_used_at, model_blocks, limit_counts)
 JOIN keypool.api_keys AS k ON k.id = n.key_id
 CROSS JOIN (VALUES (timestamptz '2000-01-01 00:00:00+00', interval '1 microsecond'))
   AS era (start, tick)
@@ -67,7 +70,8 @@ ON CONFLICT (key_id) DO UPDATE SET
   cost_day = excluded.cost_day,
   last_used_at = excluded.last_used_at,
   model_blocks = excluded.model_blocks,
-  updated_at = excluded.updated_at)";
+  updated_at = excluded.updated_at,
+  limit_counts = excluded.limit_counts)";
 
 template <typename Record, typename Pick>
 std::vector<std::int64_t> numbers(std::span<const Record> records, Pick pick) {
@@ -89,9 +93,12 @@ template <typename Record>
 void upsert(std::span<const Record> records) {
   std::vector<std::string> errors;
   std::vector<std::string> blocks;
+  std::vector<std::string> limits;
+  const core::Micros now = store::now();
   for (const Record& record : records) {
     errors.push_back(core::last_error_text(record.health));
-    blocks.push_back(core::model_blocks_text(record.health, store::now()));
+    blocks.push_back(core::model_blocks_text(record.health, now));
+    limits.push_back(core::LimitsText::write(record.limits, now));
   }
   const auto view = [](const std::string& text) { return std::string_view(text); };
   pg::Session session;
@@ -111,7 +118,8 @@ void upsert(std::span<const Record> records) {
               numbers(records, [](const Record& r) { return r.usage.cost_today_nano; }),
               numbers(records, [](const Record& r) { return r.usage.cost_day; }),
               numbers(records, [](const Record& r) { return r.usage.last_used_at; }),
-              texts(std::span<const std::string>(blocks), view));
+              texts(std::span<const std::string>(blocks), view),
+              texts(std::span<const std::string>(limits), view));
 }
 
 }  // namespace
@@ -143,6 +151,16 @@ void Writer::run(core::Micros now) {
   not_before_ = now + pause_;
 }
 
+// Sessions that the same shutdown ends go on for some moments, and use keys until then.
+void Writer::finish() {
+  for (int round = 0; round < kLastRounds; ++round) {
+    if (database_.dirty.load()) run(store::now());
+    if (pause_ != kPause) return;  // it could not be written
+    pg_usleep(kLastPause);
+    if (!database_.dirty.load()) return;
+  }
+}
+
 std::vector<Writer::KeyRecord> Writer::copy_changed() {
   std::vector<KeyRecord> records;
   // First: what changes from here on sets it again.
@@ -162,7 +180,8 @@ std::vector<Writer::KeyRecord> Writer::copy_changed() {
         const std::lock_guard lock(group.lock);
         for (core::Slot& slot : part) {
           if (std::exchange(slot.dirty, false)) {
-            copies[changed++] = {slot.config.key_id, slot.health, slot.usage};
+            copies[changed++] = {slot.config.key_id, slot.health, slot.usage,
+                                 core::limit_counts(slot)};
           }
         }
       }

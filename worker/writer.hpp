@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/limits_text.hpp"
 #include "core/pool.hpp"
 #include "worker/lease_sweeper.hpp"
 
@@ -20,15 +21,20 @@ class Writer {
 
   core::Micros next_due(core::Micros now) const noexcept;
   void run(core::Micros now);
+  // What is left at the worker's end.
+  void finish();
 
  private:
   static constexpr core::Micros kPause = core::kSecond;
   static constexpr core::Micros kLongestPause = core::kMinute;
+  static constexpr core::Micros kLastPause = 20 * core::kMillisecond;
+  static constexpr int kLastRounds = 10;
 
   struct KeyRecord {
     std::int64_t key_id;
     core::Health health;
     core::Usage usage;
+    core::LimitCounts limits;
   };
 
   std::vector<KeyRecord> copy_changed();

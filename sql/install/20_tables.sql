@@ -109,7 +109,8 @@ CREATE TABLE keypool.key_state (
   cost_day         date,
   last_used_at     timestamptz,
   model_blocks     text,
-  updated_at       timestamptz NOT NULL DEFAULT now()
+  updated_at       timestamptz NOT NULL DEFAULT now(),
+  limit_counts     text
 ) WITH (fillfactor = 50);  -- rewritten in place every second: room for heap-only updates
 
 CREATE TABLE keypool.alerts (

@@ -10,7 +10,8 @@ CREATE FUNCTION @extschema@.log_request(
   processing_time_ms int = NULL, status text = 'completed', http_status int = NULL,
   error_type text = NULL, error_message text = NULL, request_id text = NULL,
   session_id text = NULL, trace_id text = NULL, is_anonymous bool = NULL,
-  created_at timestamptz = now(), metadata jsonb = NULL, attempt int = 1)
+  created_at timestamptz = now(), metadata jsonb = NULL, attempt int = 1,
+  headers jsonb = NULL)
 RETURNS bigint
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keypool_log_request';
 

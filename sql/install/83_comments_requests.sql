@@ -96,8 +96,8 @@ COMMENT ON TRIGGER prices_changed ON keypool.model_prices IS
 
 COMMENT ON FUNCTION @extschema@.log_request(
   text, text, text, text, bigint, text, bigint, int, int, int, numeric, int, text, int, text, text,
-  text, text, text, bool, timestamptz, jsonb, int)
-IS 'Logs a request: finds its key, prices it, settles its lease. Returns the id of its row.';
+  text, text, text, bool, timestamptz, jsonb, int, jsonb)
+IS 'Logs a request: finds its key, prices it, settles its lease, reads limits from the answer''s headers. Returns the id of its row.';
 COMMENT ON FUNCTION @extschema@.log_requests(jsonb)
 IS 'Logs an array of requests, all or none; members are named like log_request''s arguments.';
 COMMENT ON FUNCTION @extschema@.estimate_cost(text, text, int, int, int)

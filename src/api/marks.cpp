@@ -1,10 +1,9 @@
 // mark_key_error, mark_key_success: what the application saw when it used a key.
 #include <optional>
-#include <vector>
 
+#include "api/answer_headers.hpp"
 #include "core/answer.hpp"
 #include "core/error.hpp"
-#include "core/json_value.hpp"
 #include "pg/entry.hpp"
 #include "store/coherence.hpp"
 #include "store/loader.hpp"
@@ -16,34 +15,6 @@
 namespace keypool::api {
 
 namespace {
-
-// Headers as an application holds them: an object of texts or numbers, or of lists of these.
-class Headers {
- public:
-  explicit Headers(std::optional<pg::Json> document) {
-    if (!document) return;
-    auto parsed = core::parse_json(document->text, 4);
-    if (!parsed || !parsed->is(core::JsonValue::Kind::kObject)) {
-      throw core::Error(core::ErrorCode::kInvalidArgument, "headers must be a JSON object", {},
-                        "Pass the answer's headers as {\"retry-after\": \"30\", …}.");
-    }
-    root_ = std::move(*parsed);
-    for (std::size_t i = 0; i < root_.names.size(); ++i) add(root_.names[i], root_.items[i]);
-  }
-  std::span<const core::HeaderField> fields() const { return fields_; }
-
- private:
-  void add(std::string_view name, const core::JsonValue& value) {
-    if (value.is(core::JsonValue::Kind::kString) || value.is(core::JsonValue::Kind::kNumber)) {
-      fields_.push_back({name, value.text});
-    } else if (value.is(core::JsonValue::Kind::kArray)) {
-      for (const core::JsonValue& item : value.items) add(name, item);
-    }
-  }
-
-  core::JsonValue root_;
-  std::vector<core::HeaderField> fields_;
-};
 
 // 0: there was no answer, as without the argument.
 int http_status(const pg::Args& args, int position) {
@@ -77,7 +48,7 @@ bool is_known(core::Database& database, std::int64_t key_id) {
 // mark_key_error(key_id, error_type, http_status, retry_after, headers, message, model) → class
 Datum mark_key_error(const pg::Args& args) {
   const auto key_id = args.get<std::int64_t>(0);
-  const Headers headers(args.optional<pg::Json>(4));
+  const AnswerHeaders headers(args.optional<pg::Json>(4));
   const core::Answer answer = {.http_status = http_status(args, 2),
                                .error_type = args.optional<std::string_view>(1).value_or(""),
                                .body = args.optional<std::string_view>(5).value_or(""),
@@ -94,13 +65,17 @@ Datum mark_key_error(const pg::Args& args) {
   if (const auto wait = args.optional<pg::Duration>(3)) {
     failure.retry_at = core::bounded_deadline(now, wait->value);
   }
-  if (const auto model = args.optional<std::string_view>(6))
+  if (const auto model = args.optional<std::string_view>(6)) {
     failure.model = core::text_hash(*model);
+  }
+  const core::RateLimits limits = core::read_rate_limits(answer.headers, now);
 
   store::catch_up();
   core::Database& database = store::current_database();
-  const bool reported = store::report_failure(database, key_id, failure);
-  if (!reported && is_known(database, key_id)) store::report_failure(database, key_id, failure);
+  const bool reported = store::report_failure(database, key_id, failure, limits);
+  if (!reported && is_known(database, key_id)) {
+    store::report_failure(database, key_id, failure, limits);
+  }
   return pg::to_datum(core::name(verdict.failure));
 }
 
@@ -108,7 +83,7 @@ Datum mark_key_error(const pg::Args& args) {
 Datum mark_key_success(const pg::Args& args) {
   const auto key_id = args.get<std::int64_t>(0);
   const double latency_ms = latency(args, 1);
-  const Headers headers(args.optional<pg::Json>(2));
+  const AnswerHeaders headers(args.optional<pg::Json>(2));
   const core::RateLimits limits = core::read_rate_limits(headers.fields(), store::now());
 
   store::catch_up();

@@ -129,7 +129,8 @@ RequestArguments read(const Source& source) {
           .is_anonymous = source.template get<bool>(kIsAnonymous),
           .created_at = moment(source, kCreatedAt),
           .metadata = source.json(kMetadata),
-          .attempt = source.template get<std::int32_t>(kAttempt).value_or(1)};
+          .attempt = source.template get<std::int32_t>(kAttempt).value_or(1),
+          .headers = source.json(kHeaders)};
 }
 
 std::size_t metadata_size(const RequestArguments& request) {

@@ -46,6 +46,7 @@ enum RequestArgument {
   kCreatedAt,
   kMetadata,
   kAttempt,
+  kHeaders,
   kRequestArguments
 };
 
@@ -55,7 +56,7 @@ inline constexpr std::array<std::string_view, kRequestArguments> kRequestArgumen
     "output_tokens", "cached_tokens", "cost_usd",   "processing_time_ms",
     "status",        "http_status",   "error_type", "error_message",
     "request_id",    "session_id",    "trace_id",   "is_anonymous",
-    "created_at",    "metadata",      "attempt"};
+    "created_at",    "metadata",      "attempt",    "headers"};
 
 struct RequestArguments {
   std::string_view provider;
@@ -81,6 +82,7 @@ struct RequestArguments {
   core::Micros created_at;
   std::optional<Datum> metadata;  // jsonb
   std::int32_t attempt;
+  std::optional<Datum> headers;  // jsonb
 };
 
 RequestArguments request_arguments(const pg::Args& args);

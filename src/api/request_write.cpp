@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "api/answer_headers.hpp"
 #include "api/request_identity.hpp"
 #include "core/price.hpp"
 #include "core/scrub.hpp"
@@ -44,6 +45,11 @@ void set_cost(store::NewRequest& row, const RequestArguments& request) {
   row.output_cost_nano = cost->output_nano;
 }
 
+std::optional<pg::Json> as_json(const std::optional<Datum>& document) {
+  if (!document) return std::nullopt;
+  return pg::from_datum<pg::Json>(*document);
+}
+
 store::NewRequest new_row(const RequestArguments& request, std::string_view provider,
                           const RequestIdentity& who) {
   return {.created_at = request.created_at,
@@ -84,6 +90,8 @@ WrittenRequest write_request(const RequestArguments& request) {
   const RequestIdentity who(database, request);
   store::NewRequest row = new_row(request, provider.view(), who);
   set_cost(row, request);
+  const AnswerHeaders headers(as_json(request.headers));
+  row.headers = headers.fields();
   const std::string message = readable_message(request);
   if (!message.empty()) row.error_message = message;
   return {store::insert_request(row), true};

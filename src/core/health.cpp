@@ -145,7 +145,7 @@ void note_rate_limit(Slot& slot, const Failure& failure, Micros now, Random& ran
   Health& health = slot.health;
   // A deadline that is over says nothing.
   const Micros until = failure.retry_at > now ? failure.retry_at : now + cooldown(health, random);
-  if (failure.for_model && failure.model != 0) {
+  if (failure.is_of_model_alone()) {
     block_model(health, failure.model, until);
   } else {
     cool(health, FailureClass::kRateLimit, until);
@@ -164,13 +164,7 @@ void remember(Health& health, const Failure& failure, Micros now) {
 }  // namespace
 
 void settle(Health& health, Micros now) noexcept {
-  if (health.state == KeyState::kCooling && now >= health.cooldown_until) {
-    if (health.ramp == kRampSteps) {
-      to_healthy(health);
-    } else {
-      to_half_open(health);
-    }
-  }
+  if (health.state == KeyState::kCooling && now >= health.cooldown_until) to_half_open(health);
   if (health.state == KeyState::kHalfOpen && health.probe_window_end != 0 &&
       now >= health.probe_window_end) {
     next_ramp_step(health);
@@ -232,19 +226,6 @@ void note_success(Slot& slot, Provider& provider, Micros now) noexcept {
   } else if (slot.health.state == KeyState::kHealthy) {
     slot.health.backoff = 0;
   }
-}
-
-void note_exhausted(Slot& slot, Micros until, Micros now) noexcept {
-  if (until <= now) return;
-  slot.dirty = true;
-  Health& health = slot.health;
-  settle(health, now);
-  const bool well = health.state == KeyState::kHealthy ||
-                    (health.state == KeyState::kCooling && health.ramp == kRampSteps);
-  const std::uint8_t backoff = health.backoff;
-  cool(health, FailureClass::kRateLimit, until);
-  health.backoff = backoff;
-  if (well) health.ramp = kRampSteps;
 }
 
 void note_check_passed(Slot& slot, Provider& provider, Micros now) noexcept {

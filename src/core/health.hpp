@@ -38,6 +38,8 @@ struct Failure {
   bool for_model = false;         // the limit is on that model alone
   std::uint16_t http_status = 0;  // 0: none
   std::string_view code = {};     // the provider's own word for it
+
+  bool is_of_model_alone() const noexcept { return for_model && model != 0; }
 };
 
 // Moves the states that only wait for the clock.
@@ -52,10 +54,6 @@ bool note_failure(Slot& slot, Provider& provider, const Failure& failure, Micros
 
 // A request with this key succeeded.
 void note_success(Slot& slot, Provider& provider, Micros now) noexcept;
-
-// The provider says through its headers that nothing is left until then: the key cools, unblamed,
-// and comes back as it was.
-void note_exhausted(Slot& slot, Micros until, Micros now) noexcept;
 
 // A free check was answered well. It shows that the credential works, not that there is quota, and
 // it ends no cooldown.

@@ -209,6 +209,7 @@ void Publisher::carry_over(std::uint32_t database, Slot& row) const noexcept {
   }
   if (rotated) {
     row.health = Health{};
+    row.told = ToldLimits{};
     row.dirty = true;
   }
 }

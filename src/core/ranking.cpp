@@ -28,6 +28,7 @@ double share_used(Slot& slot, Micros now) {
   consider(slot.usage.in_flight, limits.concurrency);
   consider(static_cast<double>(committed_today(slot.usage, now)),
            static_cast<double>(limits.cost_per_day_nano));
+  used = std::max(used, slot.told.share_used(now));
   return std::min(used, kMostShare);
 }
 
@@ -59,6 +60,11 @@ Rank place(Group& group, Slot& slot, std::uint32_t position, const Moment& momen
     return kOut;
   }
   rejoin(group, slot, position, group.ranked_by, moment.random);
+  if (group.ranked_by == Strategy::kUsageBased) {
+    const Micros told_end =
+        std::min(slot.told.requests.next_end(moment.now), slot.told.tokens.next_end(moment.now));
+    group.wake_at = std::min(group.wake_at, told_end);
+  }
   return rank_of(slot, group.ranked_by, moment.now);
 }
 

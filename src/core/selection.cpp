@@ -66,7 +66,11 @@ std::uint32_t choose(Pool& pool, Group& group, const Provider& provider, const W
 void reserve(Slot& slot, const Wish& wish, Micros now) {
   slot.hour.add(now, 1);
   slot.minute.add(now, 1);
-  if (wish.tokens != 0) slot.tokens_minute.add(now, wish.tokens);
+  slot.told.requests.use(now, 1);
+  if (wish.tokens != 0) {
+    slot.tokens_minute.add(now, wish.tokens);
+    slot.told.tokens.use(now, wish.tokens);
+  }
   if (wish.lease) {
     ++slot.usage.in_flight;
     std::int64_t& reserved = slot.usage.reserved_nano;
@@ -81,6 +85,12 @@ void reserve(Slot& slot, const Wish& wish, Micros now) {
     return;
   settle(slot.health, now);
   if (slot.health.state == KeyState::kHalfOpen) take_probe(slot.health, now);
+}
+
+void take_back(Slot& slot, Micros then, std::uint32_t tokens) noexcept {
+  slot.hour.take_back(then, 1);
+  slot.minute.take_back(then, 1);
+  slot.tokens_minute.take_back(then, tokens);
 }
 
 }  // namespace
@@ -114,13 +124,21 @@ bool choice_stands(Pool& pool, const Group& group, const Provider& provider, con
          suits(pool, group, group.sticky, wish, now);
 }
 
+// What the provider told is not raised again: it may have counted the request all the same.
 void return_lease(Slot& slot, const Lease& lease, bool unused) noexcept {
   if (slot.usage.in_flight != 0) --slot.usage.in_flight;
   slot.usage.reserved_nano = std::max<std::int64_t>(0, slot.usage.reserved_nano - lease.cost_nano);
-  if (!unused) return;
-  slot.hour.take_back(lease.acquired_at, 1);
-  slot.minute.take_back(lease.acquired_at, 1);
-  slot.tokens_minute.take_back(lease.acquired_at, lease.tokens);
+  if (unused) take_back(slot, lease.acquired_at, lease.tokens);
+}
+
+void undo_take(Slot& slot, const Wish& wish, Micros now) noexcept {
+  --slot.usage.picks;
+  if (wish.lease) {
+    const Lease lease = {.tokens = wish.tokens, .cost_nano = wish.cost_nano, .acquired_at = now};
+    return_lease(slot, lease, true);
+  } else {
+    take_back(slot, now, wish.tokens);
+  }
 }
 
 }  // namespace keypool::core

@@ -25,5 +25,7 @@ bool choice_stands(Pool& pool, const Group& group, const Provider& provider, con
 
 // Gives back what a lease reserved. `unused`: the request never happened.
 void return_lease(Slot& slot, const Lease& lease, bool unused) noexcept;
+// As if take_key had not taken it; the turn it took stays taken.
+void undo_take(Slot& slot, const Wish& wish, Micros now) noexcept;
 
 }  // namespace keypool::core

@@ -14,6 +14,7 @@
 #include "core/envelope.hpp"
 #include "core/failure.hpp"
 #include "core/time.hpp"
+#include "core/told_limits.hpp"
 #include "core/window.hpp"
 
 namespace keypool::core {
@@ -82,7 +83,7 @@ struct Health {
   KeyState state;
   FailureClass failure;       // what put it out of `healthy`
   std::uint8_t backoff;       // exponent of the next cooldown without a given deadline
-  std::uint8_t ramp;          // half-open: 2^ramp picks a window; cooling: kRampSteps if unblamed
+  std::uint8_t ramp;          // half-open: 2^ramp picks a window
   std::uint16_t probes_left;  // half-open: in this probe window
   std::uint16_t http_status;  // of the last error, 0: none
   std::array<char, 24> code;  // of the last error, in the provider's word, NUL-terminated if short
@@ -129,6 +130,7 @@ struct Slot {
   std::uint64_t turn;     // round robin and random: when it is this key's turn again
   std::uint32_t group;    // kNone: garbage that the next compaction drops
   std::uint32_t next_id;  // the chain of the id index
+  ToldLimits told;        // by the provider
   bool dirty;             // changed since the worker wrote it down
 };
 

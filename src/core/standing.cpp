@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/dollars.hpp"
 #include "core/health.hpp"
 
 namespace keypool::core {
@@ -11,40 +12,70 @@ namespace {
 
 std::int32_t day_of(Micros now) { return static_cast<std::int32_t>(now / kDay); }
 
+template <typename Window>
+Standing count_standing(Window& window, std::int32_t limit, Blocked why, Micros now) {
+  if (limit == 0) return {};
+  const auto most = static_cast<std::uint32_t>(limit);
+  const std::uint32_t count = window.count(now);
+  if (count < most) return {};
+  return {why, window.falls_to(now, most - 1), {.used = count, .limit = limit}};
+}
+
+Standing token_standing(Slot& slot, const Wish& wish, Micros now) {
+  if (slot.config.limits.tokens_per_minute == 0) return {};
+  const auto limit = static_cast<std::uint32_t>(slot.config.limits.tokens_per_minute);
+  const std::uint64_t wanted = std::max<std::uint64_t>(wish.tokens, 1);
+  const std::uint64_t count = slot.tokens_minute.count(now);
+  if (count + wanted <= limit) return {};
+  return {Blocked::kTokenLimit,
+          wanted > limit ? kNever : slot.tokens_minute.falls_to(now, limit - wanted),
+          {.used = static_cast<std::int64_t>(count), .limit = limit, .wanted = wish.tokens}};
+}
+
+Standing told_standing(ToldLimits& told, const Wish& wish, Micros now) {
+  if (told.requests.left(now) == 0) {
+    return {Blocked::kToldRequests, told.requests.allows_at(now, 1)};
+  }
+  const std::uint32_t wanted = std::max<std::uint32_t>(wish.tokens, 1);
+  const std::uint32_t left = told.tokens.left(now);
+  if (left >= wanted) return {};
+  return {Blocked::kToldTokens,
+          told.tokens.allows_at(now, wanted),
+          {.limit = left, .wanted = wish.tokens}};
+}
+
+Standing concurrency_standing(const Slot& slot) {
+  const std::int32_t limit = slot.config.limits.concurrency;
+  if (limit == 0 || slot.usage.in_flight < static_cast<std::uint32_t>(limit)) return {};
+  return {Blocked::kConcurrency, kNever, {.used = slot.usage.in_flight, .limit = limit}};
+}
+
+Standing cost_standing(const Slot& slot, const Wish& wish, Micros now) {
+  const std::int64_t limit = slot.config.limits.cost_per_day_nano;
+  if (limit == 0) return {};
+  const std::int64_t wanted = std::max<std::int64_t>(wish.cost_nano, 1);
+  const bool never = wanted > limit;
+  if (!never && committed_today(slot.usage, now) <= limit - wanted) return {};
+  return {Blocked::kDailyCost,
+          never ? kNever : next_midnight(now),
+          {.used = cost_today(slot.usage, now),
+           .reserved = slot.usage.reserved_nano,
+           .limit = limit,
+           .wanted = wish.cost_nano}};
+}
+
 Standing limit_standing(Slot& slot, const Wish& wish, Micros now) {
   const KeyLimits& limits = slot.config.limits;
-  if (limits.requests_per_hour != 0) {
-    const auto limit = static_cast<std::uint64_t>(limits.requests_per_hour);
-    if (slot.hour.count(now) >= limit) {
-      return {Blocked::kHourLimit, slot.hour.falls_to(now, limit - 1)};
-    }
+  Standing standing = count_standing(slot.hour, limits.requests_per_hour, Blocked::kHourLimit, now);
+  const auto go_on = [&standing] { return standing.blocked == Blocked::kNo; };
+  if (go_on()) {
+    standing = count_standing(slot.minute, limits.requests_per_minute, Blocked::kMinuteLimit, now);
   }
-  if (limits.requests_per_minute != 0) {
-    const auto limit = static_cast<std::uint64_t>(limits.requests_per_minute);
-    if (slot.minute.count(now) >= limit) {
-      return {Blocked::kMinuteLimit, slot.minute.falls_to(now, limit - 1)};
-    }
-  }
-  if (limits.tokens_per_minute != 0) {
-    const auto limit = static_cast<std::uint64_t>(limits.tokens_per_minute);
-    const std::uint64_t wanted = std::max<std::uint64_t>(wish.tokens, 1);
-    if (wanted > limit) return {Blocked::kTokenLimit, kNever};
-    if (slot.tokens_minute.count(now) + wanted > limit) {
-      return {Blocked::kTokenLimit, slot.tokens_minute.falls_to(now, limit - wanted)};
-    }
-  }
-  if (limits.concurrency != 0 &&
-      slot.usage.in_flight >= static_cast<std::uint32_t>(limits.concurrency)) {
-    return {Blocked::kConcurrency, kNever};
-  }
-  if (limits.cost_per_day_nano != 0) {
-    const std::int64_t wanted = std::max<std::int64_t>(wish.cost_nano, 1);
-    if (wanted > limits.cost_per_day_nano) return {Blocked::kDailyCost, kNever};
-    if (committed_today(slot.usage, now) > limits.cost_per_day_nano - wanted) {
-      return {Blocked::kDailyCost, next_midnight(now)};
-    }
-  }
-  return {};
+  if (go_on()) standing = token_standing(slot, wish, now);
+  if (go_on()) standing = told_standing(slot.told, wish, now);
+  if (go_on()) standing = concurrency_standing(slot);
+  if (go_on()) standing = cost_standing(slot, wish, now);
+  return standing;
 }
 
 Standing wish_standing(const Slot& slot, const Wish& wish, Micros now) {
@@ -84,13 +115,38 @@ std::string_view describe(Blocked why) {
        "rate_limit reached",
        "requests_per_minute reached",
        "tokens_per_minute reached",
+       "told by the provider that no requests are left",
+       "told by the provider that too few tokens are left",
        "max_concurrency reached",
        "daily_cost_limit reached",
        "not for this model",
        "model blocked for this key",
        "not for this region",
-       "excluded by the caller"};
+       "excluded by the caller",
+       "refused by a budget"};
   return kTexts[static_cast<std::size_t>(why)];
+}
+
+std::string figures_text(const Standing& standing) {
+  const Figures& figures = standing.figures;
+  const auto count = [](std::int64_t number) { return std::to_string(number); };
+  std::string wanted = figures.wanted != 0 ? ", " + count(figures.wanted) + " wanted" : "";
+  switch (standing.blocked) {
+    case Blocked::kHourLimit:
+    case Blocked::kMinuteLimit:
+    case Blocked::kTokenLimit:
+      return count(figures.used) + " of " + count(figures.limit) + wanted;
+    case Blocked::kToldTokens:
+      return count(figures.limit) + " left" + wanted;
+    case Blocked::kConcurrency:
+      return count(figures.used) + " of " + count(figures.limit) + " in flight";
+    case Blocked::kDailyCost:
+      if (figures.wanted != 0) wanted = ", " + dollars(figures.wanted) + " wanted";
+      return dollars(figures.used) + " spent and " + dollars(figures.reserved) + " reserved of " +
+             dollars(figures.limit) + wanted;
+    default:
+      return "";
+  }
 }
 
 Standing provider_standing(const Provider& provider, Micros now) noexcept {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "core/provider.hpp"
@@ -28,21 +29,37 @@ enum class Blocked : std::uint8_t {
   kHourLimit,
   kMinuteLimit,
   kTokenLimit,
+  kToldRequests,  // by the provider: its headers say that nothing is left
+  kToldTokens,
   kConcurrency,
   kDailyCost,
   kModel,         // the key is not for this model
   kModelBlocked,  // the provider limits or refuses the model for this key
   kRegion,
   kExcluded,
+  kBudget,  // refuses the request, or it with this key
   kCount
 };
 // For people: "healthy and under every limit", "cooling down" …
 std::string_view describe(Blocked why);
 
+// The figures behind a limit that is reached: requests, tokens, leases in flight or nano-dollars.
+// Windows count what is reserved as used.
+struct Figures {
+  std::int64_t used = 0;
+  std::int64_t reserved = 0;  // by leases, where that is known apart
+  std::int64_t limit = 0;     // of what a provider told: what is left
+  std::int64_t wanted = 0;    // by an amount that the caller named, else 0
+};
+
 struct Standing {
   Blocked blocked = Blocked::kNo;
   Micros free_at = kNever;  // when the clock alone ends it; kNever: it does not
+  Figures figures = {};
 };
+// "60 of 60", "$0.98 spent and $0.01 reserved of $1", "5 of 5 in flight" …; empty: nothing is
+// counted.
+std::string figures_text(const Standing& standing);
 
 struct Wish {
   std::string_view model = {};                 // empty: any

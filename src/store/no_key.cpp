@@ -14,18 +14,18 @@ namespace keypool::store {
 
 namespace {
 
-std::string counted_by_reason(const std::vector<Candidate>& candidates) {
-  std::map<std::string, int> counts;
-  for (const Candidate& candidate : candidates) ++counts[reason_of(candidate)];
-  std::string text = std::to_string(candidates.size()) +
-                     (candidates.size() == 1 ? " candidate: " : " candidates: ");
-  bool first = true;
-  for (const auto& [reason, count] : counts) {
-    if (!first) text += ", ";
-    first = false;
-    text += std::to_string(count) + " " + reason;
-  }
-  return text + ".";
+// Those that have the same reason: how many, and which of them frees itself first.
+struct Alike {
+  int count = 0;
+  const Candidate* first = nullptr;
+};
+
+std::string in_words(const std::string& reason, const Alike& alike) {
+  std::string figures = core::figures_text(alike.first->standing);
+  if (!alike.first->objection.empty()) figures = alike.first->objection;
+  const std::string text = std::to_string(alike.count) + " " + reason;
+  if (figures.empty()) return text;
+  return text + " (key " + std::to_string(alike.first->key_id) + ": " + figures + ")";
 }
 
 std::string whose_keys(const PickRequest& request) {
@@ -40,19 +40,38 @@ std::string whose_keys(const PickRequest& request) {
   return text + "of the system for this provider.";
 }
 
-// Up to the whole second: who waits until then is not early, and nobody reads microseconds.
+}  // namespace
+
+std::string counted_by_reason(const std::vector<Candidate>& candidates) {
+  std::map<std::string, Alike> reasons;
+  for (const Candidate& candidate : candidates) {
+    Alike& alike = reasons[reason_of(candidate)];
+    ++alike.count;
+    const bool sooner =
+        alike.first == nullptr || candidate.standing.free_at < alike.first->standing.free_at;
+    if (sooner) alike.first = &candidate;
+  }
+  std::string text = std::to_string(candidates.size()) +
+                     (candidates.size() == 1 ? " candidate: " : " candidates: ");
+  bool first = true;
+  for (const auto& [reason, alike] : reasons) {
+    if (!first) text += ", ";
+    first = false;
+    text += in_words(reason, alike);
+  }
+  return text + ".";
+}
+
 std::string second_of(core::Micros moment) {
   const core::Micros second = (moment + core::kSecond - 1) / core::kSecond * core::kSecond;
   return pg::call([second] { return timestamptz_to_str(second); });
 }
 
-std::string earliest_hint(core::Micros free_at) {
+std::string free_again(std::string_view what, core::Micros free_at) {
   const core::Micros seconds = std::max<core::Micros>(1, (free_at - now()) / core::kSecond);
-  return "The earliest is free again at " + second_of(free_at) + ", in " + std::to_string(seconds) +
-         " s.";
+  return std::string(what) + " is free again at " + second_of(free_at) + ", in " +
+         std::to_string(seconds) + " s.";
 }
-
-}  // namespace
 
 std::string reason_of(const Candidate& candidate) {
   std::string text(core::describe(candidate.standing.blocked));
@@ -65,9 +84,12 @@ std::string reason_of(const Candidate& candidate) {
 }
 
 std::string explanation_of(const Candidate& candidate) {
+  if (!candidate.objection.empty()) return candidate.objection;
+  const std::string figures = core::figures_text(candidate.standing);
+  std::string text = reason_of(candidate);
+  if (!figures.empty()) text += " (" + figures + ")";
   const core::Micros free_at = candidate.standing.free_at;
-  if (free_at == core::kNever) return reason_of(candidate);
-  return reason_of(candidate) + " until " + second_of(free_at);
+  return free_at == core::kNever ? text : text + " until " + second_of(free_at);
 }
 
 core::Error no_key_available(const PickRequest& request, const std::vector<Candidate>& candidates) {
@@ -85,7 +107,7 @@ core::Error no_key_available(const PickRequest& request, const std::vector<Candi
           free_at == core::kNever
               ? "None frees itself with time: explain_pick shows each key, rotate_key or check_key "
                 "brings one back, add_key adds one."
-              : earliest_hint(free_at)};
+              : free_again("The earliest", free_at)};
 }
 
 core::Error unknown_provider(core::Database& database, std::string_view asked) {

@@ -175,21 +175,26 @@ void write_through_sql(RowValues& row) {
   });
 }
 
-void count(const NewRequest& request) {
-  count_request({.created_at = request.created_at,
-                 .model = request.model,
-                 .api_key_id = request.api_key_id,
-                 .lease_id = request.lease_id,
-                 .has_user = request.user_id.has_value(),
-                 .has_fingerprint = request.api_key_fingerprint.has_value(),
-                 .is_anonymous = request.is_anonymous,
-                 .tokens = std::int64_t{request.input_tokens} + request.output_tokens,
-                 .cost_nano = request.cost_nano.value_or(0),
-                 .processing_time_ms = request.processing_time_ms,
-                 .status = request.status,
-                 .http_status = request.http_status.value_or(0),
-                 .error_type = request.error_type,
-                 .error_message = request.error_message.value_or("")});
+LoggedRequest logged(const NewRequest& request) {
+  return {.created_at = request.created_at,
+          .provider = request.provider,
+          .model = request.model,
+          .user_id = request.user_id.value_or(""),
+          .organization_id = request.organization_id.value_or(""),
+          .api_key_id = request.api_key_id,
+          .lease_id = request.lease_id,
+          .has_user = request.user_id.has_value(),
+          .has_fingerprint = request.api_key_fingerprint.has_value(),
+          .is_anonymous = request.is_anonymous,
+          .tokens = std::int64_t{request.input_tokens} + request.output_tokens,
+          .is_priced = request.cost_nano.has_value(),
+          .cost_nano = request.cost_nano.value_or(0),
+          .processing_time_ms = request.processing_time_ms,
+          .status = request.status,
+          .http_status = request.http_status.value_or(0),
+          .error_type = request.error_type,
+          .error_message = request.error_message.value_or(""),
+          .headers = request.headers};
 }
 
 // --- a repeat
@@ -255,9 +260,10 @@ std::int64_t insert_request(const NewRequest& request) {
     return write_directly(relations, request, row);
   });
   if (written) {
-    count(request);
+    count_request(logged(request));
   } else {
     write_through_sql(row);  // its trigger counts
+    note_headers(logged(request));
   }
   return id;
 }

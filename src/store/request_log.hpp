@@ -13,6 +13,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/headers.hpp"
 #include "core/time.hpp"
 
 #include "pg/postgres.hpp"
@@ -48,6 +49,7 @@ struct NewRequest {
   std::optional<std::string_view> session_id;
   std::optional<std::string_view> trace_id;
   std::optional<Datum> metadata;  // jsonb
+  std::span<const core::HeaderField> headers;  // of the answer: read, not written
 };
 
 // Returns the row's id.

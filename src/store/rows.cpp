@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/limits_text.hpp"
 #include "core/model_blocks.hpp"
 #include "pg/money.hpp"
 #include "store/columns.hpp"
@@ -134,6 +135,8 @@ void restore_state(const Tuple& tuple, core::Slot& slot) {
   core::read_model_blocks(tuple.text(column::kModelBlocks), health);
   // Half open begins anew, with one probe.
   if (health.state == core::KeyState::kHalfOpen) health.probes_left = 1;
+
+  core::LimitsText::read(tuple.text(column::kLimitCounts), slot);
 
   core::Usage& usage = slot.usage;
   usage.picks = static_cast<std::uint64_t>(tuple.int8(column::kPicks));

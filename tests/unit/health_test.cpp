@@ -64,7 +64,6 @@ TEST_F(HealthTest, ACooldownIsNeverShortened) {
   fail(FailureClass::kRateLimit, kNow + kSecond, kNow + 2 * kSecond);
   fail(FailureClass::kRateLimit, kNow + kSecond);
   for (int i = 0; i < 5; ++i) fail(FailureClass::kTransient, kNow + kSecond);
-  note_exhausted(slots[0], kNow + kMinute, kNow + kSecond);
   note_check_passed(slots[0], provider, kNow + kSecond);
   succeed(kNow + kSecond);
   EXPECT_EQ(health.state, KeyState::kCooling);
@@ -280,27 +279,6 @@ TEST_F(HealthTest, ACoolingKeyWhoseCredentialFailsStaysOutWhenTheCooldownEnds) {
   EXPECT_EQ(health.failure, FailureClass::kCredential);
 }
 
-TEST_F(HealthTest, AnExhaustedLimitCoolsUnblamedAndTheKeyComesBackAsItWas) {
-  note_exhausted(slots[0], kNow - 1, kNow);
-  EXPECT_EQ(health.state, KeyState::kHealthy);
-  note_exhausted(slots[0], kNow + kSecond, kNow);
-  EXPECT_FALSE(pick(kNow + kSecond - 1));
-  EXPECT_EQ(picks_allowed(kNow + kSecond), 100);
-  EXPECT_EQ(health.last_error_at, 0);
-}
-
-TEST_F(HealthTest, AnExhaustedLimitSparesNoKeyTheProbesItOwes) {
-  fail(FailureClass::kRateLimit, kNow, kNow + kSecond);
-  note_exhausted(slots[0], kNow + kMinute, kNow);
-  EXPECT_EQ(picks_allowed(kNow + kMinute), 1);
-}
-
-TEST_F(HealthTest, ARateLimitDuringAnExhaustedLimitIsOne) {
-  note_exhausted(slots[0], kNow + kSecond, kNow);
-  fail(FailureClass::kRateLimit, kNow, kNow + kMinute);
-  EXPECT_EQ(picks_allowed(kNow + kMinute), 1);
-}
-
 TEST_F(HealthTest, TheLastErrorIsRemembered) {
   note_failure(slots[0], provider,
                {.kind = FailureClass::kQuota, .http_status = 429, .code = "insufficient_quota"},
@@ -321,10 +299,8 @@ TEST_F(HealthTest, NewsOfAnyKindIsMarkedForTheWorker) {
   EXPECT_TRUE(slots[0].dirty);
   succeed(kNow, 1);
   EXPECT_TRUE(slots[1].dirty);
-  note_exhausted(slots[2], kNow + kSecond, kNow);
+  note_check_passed(slots[2], provider, kNow);
   EXPECT_TRUE(slots[2].dirty);
-  note_check_passed(slots[3], provider, kNow);
-  EXPECT_TRUE(slots[3].dirty);
 }
 
 TEST_F(HealthTest, FarDeadlinesOverflowNothing) {

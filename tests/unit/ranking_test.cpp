@@ -104,7 +104,12 @@ class RankingTest : public ::testing::TestWithParam<Strategy> {
         break;
       case 5:
         all.report(id, now, [this](Slot& changed, Provider&) {
-          note_exhausted(changed, now + static_cast<Micros>(below(5)) * kSecond, now);
+          const auto left = static_cast<std::int64_t>(below(30));
+          RateLimits limits = {.limit_requests = 30, .remaining_requests = left};
+          limits.reset_requests_at = now + static_cast<Micros>(below(40)) * kSecond / 8;
+          if (chance(2)) limits.remaining_tokens = 10 * left;
+          if (chance(2)) limits.reset_tokens_at = limits.reset_requests_at;
+          changed.told.tell(now, limits);
         });
         break;
       default:

@@ -162,6 +162,70 @@ TEST_F(StandingTest, ALeaseGivenBackUnusedCountsInNoWindow) {
   EXPECT_EQ(all.slot(1).usage.in_flight, 0u);
 }
 
+RateLimits told(std::int64_t requests, Micros until) {
+  return {.remaining_requests = requests, .reset_requests_at = until};
+}
+
+TEST_F(StandingTest, WhatTheProviderSaysIsLeftIsAllThatIsTakenUntilItsReset) {
+  publish({key_row(1), key_row(2)});
+  for (const std::int64_t id : {1, 2}) {
+    all.report(id, kNow, [](Slot& slot, Provider&) {
+      slot.told.tell(kNow, told(slot.config.key_id, kNow + 30 * kSecond));
+    });
+  }
+  EXPECT_EQ(shares(take_many(5)), (std::map<std::int64_t, int>{{0, 2}, {1, 1}, {2, 2}}));
+  const Standing standing = standing_of(all.slot(1), {}, kNow);
+  EXPECT_EQ(standing.blocked, Blocked::kToldRequests);
+  EXPECT_EQ(standing.free_at, kNow + 30 * kSecond);
+  EXPECT_EQ(all.take({}, standing.free_at - 1), 0);
+  EXPECT_EQ(shares(take_many(4, {}, standing.free_at)),
+            (std::map<std::int64_t, int>{{1, 2}, {2, 2}}));
+}
+
+TEST_F(StandingTest, ToldTokensAreTakenByAmountsAndNotGivenBack) {
+  publish({key_row(1)});
+  all.report(1, kNow, [](Slot& slot, Provider&) {
+    slot.told.tell(kNow, {.remaining_tokens = 1'000, .reset_tokens_at = kNow + kMinute});
+  });
+  const Wish wish = {.tokens = 600, .lease = true};
+  EXPECT_EQ(all.take(wish), 1);
+  EXPECT_EQ(all.take(wish), 0);
+  const Standing standing = standing_of(all.slot(1), wish, kNow);
+  EXPECT_EQ(standing.blocked, Blocked::kToldTokens);
+  EXPECT_EQ(figures_text(standing), "400 left, 600 wanted");
+  all.give_back(1, {.tokens = 600, .acquired_at = kNow}, true, kNow);
+  EXPECT_EQ(all.take(wish), 0) << "the provider may have counted it";
+  EXPECT_EQ(all.take({.tokens = 400}), 1);
+  EXPECT_EQ(all.take(), 0);
+  EXPECT_EQ(all.take(wish, kNow + kMinute), 1);
+}
+
+TEST_F(StandingTest, ALimitThatIsReachedShowsItsFigures) {
+  KeyRow row = key_row(1);
+  row.slot.config.limits = {.requests_per_hour = 9,
+                            .requests_per_minute = 3,
+                            .tokens_per_minute = 1'000,
+                            .concurrency = 2,
+                            .cost_per_day_nano = 2'000'000'000};
+  publish({row});
+  const auto figures = [&](const Wish& wish) {
+    return figures_text(standing_of(all.slot(1), wish, kNow));
+  };
+  EXPECT_EQ(figures({}), "");
+  ASSERT_EQ(all.take({.tokens = 600, .cost_nano = 1'500'000'000, .lease = true}), 1);
+  all.slot(1).usage.cost_today_nano = 250'000'001;
+  all.slot(1).usage.cost_day = static_cast<std::int32_t>(kNow / kDay);
+  EXPECT_EQ(figures({.tokens = 500}), "600 of 1000, 500 wanted");
+  EXPECT_EQ(figures({.cost_nano = 300'000'000}),
+            "$0.250000001 spent and $1.5 reserved of $2, $0.3 wanted");
+  ASSERT_EQ(all.take({.lease = true}), 1);
+  EXPECT_EQ(figures({}), "2 of 2 in flight");
+  all.give_back(1, {}, false, kNow);
+  ASSERT_EQ(all.take(), 1);
+  EXPECT_EQ(figures({}), "3 of 3");
+  EXPECT_EQ(figures_text({.blocked = Blocked::kUnhealthy}), "");
+}
+
 TEST(Describe, EveryReasonHasWords) {
   for (int i = 0; i < static_cast<int>(Blocked::kCount); ++i) {
     EXPECT_FALSE(describe(static_cast<Blocked>(i)).empty());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <limits>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -28,6 +29,110 @@ class Timestamps {
 
  private:
   std::deque<Micros> times_;
+};
+
+// Events and when they count from. The list that must be counted forgets what is older than the
+// window; the one that may be, what is a bucket older than that.
+class EventList {
+ public:
+  struct Event {
+    Micros counts_from;
+    Micros made_at;
+    std::uint32_t times;
+  };
+
+  explicit EventList(Micros remembered) : remembered_(remembered) {}
+  void add(const Event& event) { events_.push_back(event); }
+  void forget_old(Micros now) {
+    std::erase_if(events_,
+                  [&](const Event& event) { return event.counts_from <= now - remembered_; });
+  }
+  // The clock was set right: what is counted has just happened. It is taken back no more.
+  void restart(Micros now) {
+    for (Event& event : events_) event = {now, kNever, event.times};
+  }
+  bool take(const Event& taken) {
+    return std::erase_if(events_, [&](const Event& event) {
+             return event.made_at == taken.made_at && event.times == taken.times &&
+                    event.counts_from == taken.counts_from;
+           }) != 0;
+  }
+  std::uint64_t sum() const {
+    std::uint64_t total = 0;
+    for (const Event& event : events_) total += event.times;
+    return total;
+  }
+  const std::vector<Event>& events() const { return events_; }
+
+ private:
+  Micros remembered_;
+  std::vector<Event> events_;
+};
+
+// A window beside the two lists.
+template <typename Counting, Micros kLength>
+class Comparison {
+ public:
+  explicit Comparison(std::uint64_t seed) : random_(seed) {}
+
+  void step() {
+    move_clock();
+    const std::uint64_t what = random_.next() % 4;
+    if (what < 2) {
+      const auto times = static_cast<std::uint32_t>(1 + random_.next() % 5);
+      window_.add(now_, times);
+      must_.add({latest_, now_, times});
+      may_.add({latest_, now_, times});
+    } else if (what == 2 && !must_.events().empty()) {
+      take_one_back();
+    }
+    ASSERT_GE(window_.count(now_), must_.sum());
+    ASSERT_LE(window_.count(now_), may_.sum());
+  }
+
+ private:
+  void move_clock() {
+    const auto leap = [this](Micros scale) {
+      return static_cast<Micros>(random_.uniform() * static_cast<double>(scale));
+    };
+    switch (random_.next() % 200) {
+      case 0:
+        now_ += leap(30 * kDay);
+        break;
+      case 1:
+        now_ -= leap(5 * kDay);
+        break;
+      case 2:
+        now_ -= leap(kLength);
+        break;
+      default:
+        now_ += leap(random_.next() % 10 == 0 ? kLength : kLength / 50);
+    }
+    if (now_ / Counting::kWidth <= latest_ / Counting::kWidth - Counting::kBuckets) {
+      must_.restart(now_);
+      may_.restart(now_);
+      latest_ = now_;
+    }
+    latest_ = std::max(latest_, now_);
+    must_.forget_old(latest_);
+    may_.forget_old(latest_);
+  }
+
+  void take_one_back() {
+    const EventList::Event event = must_.events()[random_.next() % must_.events().size()];
+    if (event.made_at == kNever) return;
+    window_.take_back(event.made_at, event.times);
+    must_.take(event);
+    // Made while the clock was behind, it was counted in a later bucket than it is taken from.
+    if (event.made_at == event.counts_from) may_.take(event);
+  }
+
+  Random random_;
+  Micros now_ = kNow;
+  Micros latest_ = kNow;
+  Counting window_ = {};
+  EventList must_{kLength};
+  EventList may_{Counting::kBuckets * Counting::kWidth};
 };
 
 // Gaps from none to several windows.
@@ -112,6 +217,37 @@ TEST(Window, AtLeast95PercentOfTheLimitIsUsable) {
     ++passed;
   }
   EXPECT_GE(static_cast<double>(passed), 0.95 * kLimit * kMinutes);
+}
+
+TEST(Window, CountsNoLessThanAListOfEventsAndNoMoreThanABucketLonger) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    SCOPED_TRACE(seed);
+    Comparison<MinuteWindow, kMinute> minute(seed);
+    Comparison<HourWindow, kHour> hour(seed + 100);
+    for (int i = 0; i < 5'000 && !HasFatalFailure(); ++i) {
+      minute.step();
+      hour.step();
+    }
+  }
+}
+
+TEST(Window, AtLeast95PercentOfAnyLimitIsUsableHoweverRequestsArrive) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    Random random(seed);
+    const std::uint64_t limit = 20 + random.next() % 2'000;
+    HourWindow window = {};
+    std::uint64_t passed = 0;
+    constexpr int kHours = 60;
+    const Micros end = kNow + kHours * kHour;
+    for (Micros now = kNow; now < end; now += static_cast<Micros>(random.uniform() * 2e6)) {
+      // In bursts, and always more than may pass.
+      for (std::uint64_t i = random.next() % 8; i-- > 0 && window.count(now) < limit; ++passed) {
+        window.add(now, 1);
+      }
+    }
+    EXPECT_GE(static_cast<double>(passed), 0.95 * static_cast<double>(limit) * kHours)
+        << "limit " << limit;
+  }
 }
 
 TEST(Window, FallsToTellsTheMomentExactly) {

@@ -44,6 +44,24 @@ EXCEPTION
 END
 $$;
 
+-- Whether budgets would lose what a partition's requests have cost: their books keep it, once it
+-- is folded.
+CREATE FUNCTION keypool.has_unbooked_requests(partition regclass)
+RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  found boolean;
+BEGIN
+  EXECUTE format(
+    'SELECT EXISTS (SELECT FROM keypool.budgets)'
+    ' AND EXISTS (SELECT FROM ONLY %s r'
+    ' WHERE r.xid >= (SELECT s.folded_below FROM keypool.rollup_state s))', partition) INTO found;
+  RETURN found;
+END
+$$;
+
 -- Drops a day that was taken out before. False: there is none.
 CREATE FUNCTION keypool.drop_detached_partition()
 RETURNS boolean
@@ -84,7 +102,8 @@ BEGIN
   IF FOUND THEN
     FOR attempt IN 1 .. 5 LOOP
       EXIT WHEN keypool.is_held('keypool.chat_completion_requests')
-             OR keypool.is_held(expired.partition);
+             OR keypool.is_held(expired.partition)
+             OR keypool.has_unbooked_requests(expired.partition);
       IF keypool.try_detach_partition(expired.day, expired.partition) THEN
         RETURN 'more';
       END IF;

@@ -10,7 +10,9 @@
 #include "pg/owner.hpp"
 #include "pg/snapshot.hpp"
 #include "pg/spi.hpp"
+#include "store/budget_fold.hpp"
 #include "store/catalog.hpp"
+#include "store/coherence.hpp"
 #include "store/request_usage.hpp"
 #include "store/rollup_table.hpp"
 
@@ -111,16 +113,6 @@ class UsageSums {
   std::int64_t groups_ = 0;
 };
 
-void lock(const char* command) {
-  const Catalog& relations = catalog();
-  pg::call([&relations, command] {
-    PreventCommandIfReadOnly(command);
-    // In the order in which TRUNCATE and its trigger take theirs. The second keeps folds apart.
-    LockRelationOid(relations.requests, AccessShareLock);
-    LockRelationOid(relations.rollup_state, ShareUpdateExclusiveLock);
-  });
-}
-
 // The changes below the mark are in no sum any more.
 void move_mark(Xid below) {
   const std::string mark = std::to_string(below);
@@ -134,11 +126,14 @@ Fold fold(std::optional<std::int64_t> most) {
   if (!plan.below.has_value()) return {plan, 0};
   TrackingSums tracking;
   UsageSums usage;
+  BudgetFold budgets;
   visit_unfolded(*plan.below, [&](const RequestVersion& version, int sign) {
     tracking.add(version.dimensions, sign);
     usage.add(version.dimensions, version.sums, sign);
+    budgets.add(version.dimensions, version.sums, sign);
   });
   tracking.write();
+  budgets.close();
   const std::int64_t groups = usage.close();
   move_mark(*plan.below);
   return {plan, groups};
@@ -146,9 +141,19 @@ Fold fold(std::optional<std::int64_t> most) {
 
 }  // namespace
 
+void lock_rollups(const char* command) {
+  const Catalog& relations = catalog();
+  pg::call([&relations, command] {
+    PreventCommandIfReadOnly(command);
+    // In the order in which TRUNCATE and its trigger take theirs. The second keeps folds apart.
+    LockRelationOid(relations.requests, AccessShareLock);
+    LockRelationOid(relations.rollup_state, ShareUpdateExclusiveLock);
+  });
+}
+
 Fold fold_requests(std::optional<std::int64_t> most) {
   const Catalog& relations = catalog();
-  lock("fold_requests()");
+  lock_rollups("fold_requests()");
   const pg::ActAs owner(relations.owner);
   // There moving the mark fails when the last fold is younger than the snapshot.
   if (IsolationUsesXactSnapshot()) return fold(most);
@@ -157,7 +162,7 @@ Fold fold_requests(std::optional<std::int64_t> most) {
 }
 
 void empty_rollups(std::optional<Xid> mark) {
-  lock("rebuild_rollups()");
+  lock_rollups("rebuild_rollups()");
   const pg::ActAs owner(catalog().owner);
   pg::Session session;
   // First: at REPEATABLE READ it fails when there was a fold since the snapshot.
@@ -168,7 +173,11 @@ void empty_rollups(std::optional<Xid> mark) {
       mark ? std::optional(std::to_string(*mark)) : std::nullopt);
   session.run("DELETE FROM keypool.tracking_rollup");
   session.run("DELETE FROM keypool.usage_rollup");
+  session.run("DELETE FROM keypool.budget_spending");
   session.run("DELETE FROM keypool.request_changes");
+  if (session.run("SELECT EXISTS (SELECT FROM keypool.budgets)").get<bool>(0, 0)) {
+    mark_budgets_changed();
+  }
   note_change();
 }
 

@@ -1,5 +1,5 @@
-// Folding: what is settled of the request log goes into the rollups, and the mark moves on. And the
-// way back.
+// Folding: what is settled of the request log goes into the rollups and the books of the budgets,
+// and the mark moves on. And the way back.
 //
 // One snapshot, one transaction, all or nothing. Locks neither writers nor readers out; a fold
 // waits for another one, and for TRUNCATE. Writes as the tables' owner. Needs a transaction and an
@@ -24,8 +24,13 @@ struct Fold {
 // `most` as for plan_fold.
 Fold fold_requests(std::optional<std::int64_t> most);
 
-// Empties rollups and changes, and moves the mark if one is given; the worker learns of it at
-// COMMIT. Deletes rather than truncates, so that no reader has to wait and none sees half.
+// Keeps folds apart, and everybody else who writes what they write, until the transaction ends. At
+// READ COMMITTED what was folded is seen by the next snapshot. `command` is what a read-only
+// transaction is told it cannot do.
+void lock_rollups(const char* command);
+
+// Empties rollups, books and changes, and moves the mark if one is given; the worker learns of it
+// at COMMIT. Deletes rather than truncates, so that no reader has to wait and none sees half.
 void empty_rollups(std::optional<Xid> mark);
 
 }  // namespace keypool::store

@@ -1,10 +1,11 @@
-# On a hot standby the views are as exact as on the primary, about the moment that it has replayed;
-# promoted, its worker goes on folding where the other one stopped.
+# On a hot standby the views, and what budgets have spent, are as exact as on the primary, about the
+# moment that it has replayed; promoted, its worker goes on folding where the other one stopped.
 use strict;
 use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/../support";
+use BudgetTruth;
 use Exactness;
 use KeypoolCluster;
 use PostgreSQL::Test::Cluster;
@@ -23,6 +24,11 @@ $primary->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_keypool
 $primary->start;
 $primary->safe_psql('postgres', 'CREATE EXTENSION pg_keypool');
 Exactness::install($primary);
+BudgetTruth::install($primary, 'postgres');
+$primary->safe_psql('postgres', q{
+	INSERT INTO keypool.budgets (scope, scope_id, period, rolling_window, time_zone, limit_usd)
+	VALUES ('global', NULL, 'day', NULL, 'Asia/Kolkata', 1), ('user', '*', 'total', NULL, 'UTC', 1),
+		('model', '*', 'rolling', '24 hours', 'UTC', 1)});
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
@@ -37,7 +43,7 @@ my $differences = '';
 while ($differences eq '' && (time < $start + $seconds || $seen{checks} < 5))
 {
 	$writers->keep_busy;
-	$differences = Exactness::differences($standby);
+	$differences = Exactness::differences($standby) . BudgetTruth::differences($standby, 'postgres');
 	$seen{checks}++;
 	$seen{rows} += $standby->safe_psql('postgres', 'SELECT count(*) > 0 FROM keypool.tracking_rollup') eq 't';
 	$seen{tails} += $standby->safe_psql('postgres', 'SELECT count(*) > 0 FROM keypool.unfolded_requests()') eq 't';
@@ -60,6 +66,7 @@ $standby->promote;
 ok(KeypoolCluster::await(sub { $standby->safe_psql('postgres',
 	'SELECT count(*) FROM keypool.unfolded_requests()') eq '0' }), 'the promoted one folds the rest');
 is(Exactness::differences($standby), '', 'and is exact');
+is(BudgetTruth::differences($standby, 'postgres'), '', 'of budgets, too');
 
 $standby->stop('fast');
 done_testing();

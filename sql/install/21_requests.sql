@@ -141,8 +141,9 @@ CREATE TABLE keypool.model_prices (
   cached_input_cost numeric(18, 9) CHECK (cached_input_cost >= 0),
   valid_from        timestamptz NOT NULL DEFAULT '-infinity',
   source            text,
+  builtin           bool NOT NULL DEFAULT false,
   PRIMARY KEY (provider, model, valid_from)
 );
 
 SELECT pg_catalog.pg_extension_config_dump('keypool.chat_completion_requests_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('keypool.model_prices', '');
+SELECT pg_catalog.pg_extension_config_dump('keypool.model_prices', 'WHERE NOT builtin');

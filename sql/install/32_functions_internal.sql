@@ -65,7 +65,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION keypool.mark_provider_edited()
+CREATE FUNCTION keypool.mark_edited()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

@@ -10,8 +10,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 4 AS 'MODULE_PATHNAME', 'keypool_backfi
 --
 -- Of several owners with the same secret the system comes first, then the key stored first, as
 -- resolve_key() has it. A request that came with a key which is not stored here was not made with
--- the user's only other one. Costs are those of core/price.cpp: each part rounded once, half up, to
--- a whole nano-dollar; the product is exact, which a quotient would not be.
+-- the user's only other one.
 CREATE FUNCTION keypool.backfill_steps()
 RETURNS TABLE (place int, step text, statement text)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 4
@@ -46,29 +45,12 @@ AS $$
        WHERE %2$s AND r.api_key_id IS NULL AND r.api_key_fingerprint IS NULL
          AND r.user_id IS NOT NULL AND old.ctid = r.ctid AND old.api_key_id IS NULL
     $step$),
-    (4, 'price', $step$
-      UPDATE %1$s old
-         SET cost_usd = p.input + p.output, input_cost_usd = p.input, output_cost_usd = p.output,
-             pricing_source = 'model_prices'
-        FROM (
-          SELECT r.ctid AS place,
-                 round((greatest(r.input_tokens::bigint - r.cached_tokens, 0) * m.input_cost
-                        + r.cached_tokens * coalesce(m.cached_input_cost, m.input_cost))
-                       * 0.000001, 9) AS input,
-                 round(r.output_tokens * m.output_cost * 0.000001, 9) AS output
-          FROM %1$s r
-          JOIN (SELECT *, lead(valid_from, 1, 'infinity')
-                            OVER (PARTITION BY provider, model ORDER BY valid_from) AS valid_until
-                FROM keypool.model_prices) m
-            ON m.provider = r.provider AND m.model = r.model
-           AND r.created_at >= m.valid_from AND r.created_at < m.valid_until
-          WHERE %2$s AND r.cost_usd IS NULL) p
-       WHERE old.ctid = p.place AND old.cost_usd IS NULL AND p.input + p.output < 1e6
-    $step$)
+    (4, 'price', keypool.pricing_statement('r.cost_usd IS NULL'))
 $$;
 
--- One step through one partition.
-CREATE FUNCTION keypool.backfill_partition(partition regclass, statement text, batch int)
+-- One step through one partition, or through those rows r of it that fulfil the condition.
+CREATE FUNCTION keypool.backfill_partition(partition regclass, statement text, batch int,
+                                           condition text = 'true')
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -84,7 +66,8 @@ DECLARE
 BEGIN
   FOR block IN SELECT b FROM generate_series(0, blocks - 1, step) AS b LOOP
     EXECUTE format(statement, partition,
-                   format('r.ctid >= ''(%s,0)'' AND r.ctid < ''(%s,0)''', block, block + step));
+                   format('r.ctid >= ''(%s,0)'' AND r.ctid < ''(%s,0)'' AND %s',
+                          block, block + step, condition));
     GET DIAGNOSTICS changed = ROW_COUNT;
     total := total + changed;
   END LOOP;

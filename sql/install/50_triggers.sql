@@ -40,7 +40,7 @@ CREATE TRIGGER mark_provider_edited
   BEFORE UPDATE ON keypool.providers
   FOR EACH ROW
   WHEN (OLD.builtin AND NEW.builtin AND OLD.* IS DISTINCT FROM NEW.*)
-  EXECUTE FUNCTION keypool.mark_provider_edited();
+  EXECUTE FUNCTION keypool.mark_edited();
 
 -- The seeds went in before the triggers existed. Touching them marks this transaction: a pool that
 -- remembers an earlier installation in this database reloads when CREATE EXTENSION commits, and the

@@ -138,6 +138,6 @@ IS 'Statements that write what was read into the log.';
 COMMENT ON FUNCTION keypool.plan_import_row(bigint, regclass, jsonb)
 IS 'Statements of the trigger that follows a table.';
 COMMENT ON FUNCTION keypool.backfill_steps() IS 'Statements of backfill_requests().';
-COMMENT ON FUNCTION keypool.backfill_partition(regclass, text, int)
+COMMENT ON FUNCTION keypool.backfill_partition(regclass, text, int, text)
 IS 'One step of backfill_requests() on one partition.';
 COMMENT ON FUNCTION keypool.backfill(int) IS 'All steps of backfill_requests().';

@@ -1,7 +1,9 @@
 #include "api/import_row.hpp"
 
+#include "api/price_write.hpp"
 #include "core/duration.hpp"
 #include "core/error.hpp"
+#include "core/price_document.hpp"
 #include "core/scrub.hpp"
 #include "core/strategy.hpp"
 #include "pg/owner.hpp"
@@ -49,6 +51,43 @@ void apply_rotation(const ProviderNames& providers, const core::ImportedProvider
       provider.name, strategy, interval, rotation.health_check);
 }
 
+// A model whose price cannot be read stops none of the others.
+void apply_prices(const ProviderNames& providers, const core::ImportedProvider& imported,
+                  std::vector<ImportRow>& rows) {
+  std::vector<core::ListedPrice> prices;
+  const std::string& provider = providers.find(imported.name).name;
+  for (const core::ImportedModel& model : imported.models) {
+    if (!model.input_cost_per_1k_tokens) continue;
+    const auto price = core::price_per_1k(*model.input_cost_per_1k_tokens,
+                                          model.output_cost_per_1k_tokens.value_or("0"),
+                                          model.cached_input_cost_per_1k_tokens);
+    const bool usable = price && core::is_model_name(model.name);
+    if (usable) {
+      prices.push_back({provider, model.name, *price, {}});
+    } else {
+      rows.push_back({provider, core::scrub(model.name), std::nullopt,
+                      failed(price ? "unusable name of a model" : "price out of range")});
+    }
+  }
+  if (!prices.empty()) set_prices(providers, prices, "import_keys()");
+}
+
+// The document's limit of all that is spent in a day is a budget of its own, known by its name.
+void apply_daily_limit(const std::string& dollars) {
+  constexpr const char* kName = "import: daily_cost_limit";
+  const pg::ActAs role(store::catalog().owner);
+  pg::Session session;
+  session.run(
+      "UPDATE keypool.budgets SET limit_usd = $2::numeric"
+      " WHERE name = $1 AND limit_usd <> $2::numeric",
+      kName, dollars);
+  session.run(
+      "INSERT INTO keypool.budgets (name, scope, period, limit_usd, action)"
+      " SELECT $1, 'global', 'day', $2::numeric, 'block'"
+      " WHERE NOT EXISTS (SELECT FROM keypool.budgets WHERE name = $1)",
+      kName, dollars);
+}
+
 // The document's chain replaces the one there was.
 void apply_chain(const ProviderNames& providers, const std::vector<std::string>& chain) {
   std::vector<std::string_view> names;
@@ -76,6 +115,11 @@ std::vector<ImportRow> import_settings(const ProviderNames& providers,
   const auto& default_strategy = document.global.default_rotation_strategy;
   for (const core::ImportedProvider& imported : document.providers) {
     attempt(rows, imported.name, [&] { apply_rotation(providers, imported, default_strategy); });
+    if (imported.models.empty()) continue;
+    attempt(rows, imported.name, [&] { apply_prices(providers, imported, rows); });
+  }
+  if (const auto& dollars = document.global.daily_cost_limit) {
+    attempt(rows, "daily_cost_limit", [&] { apply_daily_limit(*dollars); });
   }
   if (const auto& chain = document.global.fallback_chain) {
     attempt(rows, "fallback_chain", [&] { apply_chain(providers, *chain); });

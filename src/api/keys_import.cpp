@@ -1,4 +1,5 @@
 // import_keys and import_env_keys: many keys at once, from a document or from the environment.
+#include <algorithm>
 #include <span>
 #include <string>
 #include <vector>
@@ -77,16 +78,30 @@ void note(std::vector<std::string>& paths, std::string path, const std::optional
   if (field) paths.push_back(std::move(path));
 }
 
+// A model has a price and nothing else.
+void note_models(std::vector<std::string>& paths, const std::string& path,
+                 const std::vector<core::ImportedModel>& models) {
+  const auto any = [&models](auto has) { return std::any_of(models.begin(), models.end(), has); };
+  if (any([](const auto& model) { return !model.input_cost_per_1k_tokens; })) {
+    paths.push_back(path + " without input_cost_per_1k_tokens");
+  }
+  if (any([](const auto& model) { return model.max_tokens.has_value(); })) {
+    paths.push_back(path + ".max_tokens");
+  }
+  if (any([](const auto& model) { return model.enabled == false; })) {
+    paths.push_back(path + ".enabled");
+  }
+}
+
 std::vector<std::string> without_effect(const core::ImportDocument& document) {
   std::vector<std::string> paths = document.ignored;
   for (const core::ImportedProvider& provider : document.providers) {
     const std::string path = "providers." + core::scrub(provider.name);
-    if (!provider.models.empty()) paths.push_back(path + ".models");
+    note_models(paths, path + ".models", provider.models);
     note(paths, path + ".rotation.fallback_enabled", provider.rotation.fallback_enabled);
   }
   const core::ImportedGlobal& global = document.global;
   note(paths, "global.global_rate_limit", global.global_rate_limit);
-  note(paths, "global.daily_cost_limit", global.daily_cost_limit);
   note(paths, "global.cost_alert_threshold", global.cost_alert_threshold);
   note(paths, "global.health_check_interval", global.health_check_interval);
   note(paths, "global.key_timeout", global.key_timeout);
@@ -102,7 +117,8 @@ void tell_without_effect(const std::vector<std::string>& paths) {
     ereport(NOTICE,
             (errmsg("parts of the document have no effect"), errdetail_internal("%s.", members),
              errhint("What concerns the whole server is set in postgresql.conf: "
-                     "keypool.health_check_interval and keypool.request_timeout.")));
+                     "keypool.health_check_interval, keypool.request_timeout and "
+                     "keypool.cost_alert.")));
   });
 }
 

@@ -42,17 +42,23 @@ ProviderNames::ProviderNames() {
   }
 }
 
-const ProviderFormat& ProviderNames::find(std::string_view name) const {
+const ProviderFormat* ProviderNames::look_up(std::string_view name) const noexcept {
   const auto is_meant = [name](std::string_view known) {
     return core::equal_ignoring_case(known, name);
   };
   for (const ProviderFormat& provider : providers_) {
-    if (is_meant(provider.name)) return provider;
+    if (is_meant(provider.name)) return &provider;
   }
   for (const ProviderFormat& provider : providers_) {
-    if (std::any_of(provider.aliases.begin(), provider.aliases.end(), is_meant)) return provider;
+    if (std::any_of(provider.aliases.begin(), provider.aliases.end(), is_meant)) return &provider;
   }
-  throw unknown(name, providers_);
+  return nullptr;
+}
+
+const ProviderFormat& ProviderNames::find(std::string_view name) const {
+  const ProviderFormat* provider = look_up(name);
+  if (provider == nullptr) throw unknown(name, providers_);
+  return *provider;
 }
 
 }  // namespace keypool::api

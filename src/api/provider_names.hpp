@@ -24,6 +24,8 @@ class ProviderNames {
 
   // By name or alias, without case. kUnknownProvider names near names and all known ones.
   const ProviderFormat& find(std::string_view name) const;
+  // Likewise; nullptr for one that is not known.
+  const ProviderFormat* look_up(std::string_view name) const noexcept;
 
   const std::vector<ProviderFormat>& all() const noexcept { return providers_; }
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <span>
 #include <system_error>
 #include <utility>
 
+#include "core/amount.hpp"
 #include "core/ascii.hpp"
 #include "core/error.hpp"
 #include "core/json_value.hpp"
@@ -21,7 +21,6 @@ using Kind = JsonValue::Kind;
 constexpr std::size_t kDepth = 16;
 constexpr std::size_t kMostText = 4096;
 constexpr std::size_t kMostPathPart = 64;
-constexpr int kMostExponent = 30;
 
 // ---- one value: each returns what is wrong with it, empty if nothing ----
 
@@ -86,31 +85,6 @@ Reason read(JsonValue& value, Secret& out) {
   out = Secret(value.text);
   wipe(std::as_writable_bytes(std::span(value.text)));
   return {};
-}
-
-// Digits with an optional point and a modest exponent: "1e1000000" would be a numeric of a
-// megabyte.
-bool is_amount(std::string_view text) noexcept {
-  const auto skip_digits = [&] {
-    std::size_t count = 0;
-    while (count < text.size() && is_digit(text[count])) ++count;
-    text.remove_prefix(count);
-    return count;
-  };
-  if (text.size() > kMostPathPart) return false;
-  std::size_t digits = skip_digits();
-  if (text.starts_with('.')) {
-    text.remove_prefix(1);
-    digits += skip_digits();
-  }
-  if (digits == 0) return false;
-  if (text.empty()) return true;
-  if (lower(text[0]) != 'e') return false;
-  text.remove_prefix(text.size() > 1 && text[1] == '+' ? 2 : 1);
-  int exponent = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, exponent);
-  return error == std::errc{} && stop == end && std::abs(exponent) <= kMostExponent;
 }
 
 Reason read_amount(JsonValue& value, std::optional<std::string>& out) {
@@ -188,6 +162,7 @@ constexpr Member<Model> kModelMembers[] = {
     {"name", required<&Model::name>},
     {"input_cost_per_1k_tokens", amount<&Model::input_cost_per_1k_tokens>},
     {"output_cost_per_1k_tokens", amount<&Model::output_cost_per_1k_tokens>},
+    {"cached_input_cost_per_1k_tokens", amount<&Model::cached_input_cost_per_1k_tokens>},
     {"max_tokens", plain<&Model::max_tokens>},
     {"enabled", plain<&Model::enabled>},
 };

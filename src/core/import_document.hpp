@@ -48,6 +48,7 @@ struct ImportedModel {
   std::string name;
   std::optional<std::string> input_cost_per_1k_tokens;  // dollars, as written
   std::optional<std::string> output_cost_per_1k_tokens;
+  std::optional<std::string> cached_input_cost_per_1k_tokens;
   std::optional<std::int32_t> max_tokens;
   std::optional<bool> enabled;
 };

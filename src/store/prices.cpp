@@ -148,10 +148,8 @@ std::size_t place_of(std::string_view provider, std::string_view model) {
   return (core::text_hash(provider) * 31 + core::text_hash(model)) % kPlaces;
 }
 
-}  // namespace
-
-std::optional<core::Price> price_at(std::string_view provider, std::string_view model,
-                                    core::Micros at) {
+std::optional<core::Price> listed_price(std::string_view provider, std::string_view model,
+                                        core::Micros at) {
   if (model.empty() || model.size() > core::kMaxModelSize) return std::nullopt;
   Remembered& place = remembered()[place_of(provider, model)];
   const bool known = place.read_at == changes && at >= place.from && at < place.until &&
@@ -166,6 +164,18 @@ std::optional<core::Price> price_at(std::string_view provider, std::string_view 
   const std::optional<core::Price> price = price_of(row);
   place = {read_at, std::string(provider), std::string(model), row.from, row.until, price};
   return price;
+}
+
+}  // namespace
+
+std::optional<core::Price> price_at(std::string_view provider, std::string_view model,
+                                    core::Micros at) {
+  const auto price = listed_price(provider, model, at);
+  const std::size_t prefix = provider.size();
+  const bool names_provider =
+      model.size() > prefix && model[prefix] == '/' && model.starts_with(provider);
+  if (price || !names_provider) return price;
+  return listed_price(provider, model.substr(prefix + 1), at);
 }
 
 }  // namespace keypool::store

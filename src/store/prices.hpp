@@ -17,7 +17,9 @@
 
 namespace keypool::store {
 
-// `provider` is its name in the tables, no alias. Nothing when no price is known.
+// `provider` is its name in the tables, no alias. A price for the model by this very name goes
+// before one for its name without the provider: "openai/gpt-4o" of openai is gpt-4o, where the
+// price list says nothing else. Nothing when no price is known.
 std::optional<core::Price> price_at(std::string_view provider, std::string_view model,
                                     core::Micros at);
 

@@ -1,10 +1,13 @@
 #include "worker/alert_facts.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <span>
 
+#include "core/limit_alert.hpp"
 #include "core/selection.hpp"
+#include "core/standing.hpp"
 #include "pg/lwlock.hpp"
 #include "store/shared_pool.hpp"
 
@@ -30,7 +33,37 @@ core::ProviderFact fact_of(core::Provider& provider) {
   return fact;
 }
 
-core::KeyFact fact_of(core::Slot& slot, core::Micros now) noexcept {
+template <typename Window>
+core::LimitFact window_fact(Window& window, std::int32_t limit, double share,
+                            core::Micros now) noexcept {
+  core::LimitFact fact = {.limit = limit};
+  if (limit == 0) return fact;
+  fact.used = static_cast<std::int64_t>(window.count(now));
+  if (!core::is_busy(fact, share)) return fact;
+  const double over = std::ceil(share * limit) - 1;
+  fact.over_at = window.falls_to(now, static_cast<std::uint64_t>(std::max(over, 0.0)));
+  return fact;
+}
+
+// As standing.cpp counts them.
+void add_limits(core::Slot& slot, double limit_share, core::Micros now,
+                core::KeyFact& fact) noexcept {
+  const core::KeyLimits& limits = slot.config.limits;
+  const double share = limit_share * core::kMilderShare;
+  const auto place = [&fact](core::KeyLimit limit) -> core::LimitFact& {
+    return fact.limits[static_cast<std::size_t>(limit)];
+  };
+  place(core::KeyLimit::kHour) = window_fact(slot.hour, limits.requests_per_hour, share, now);
+  place(core::KeyLimit::kMinute) = window_fact(slot.minute, limits.requests_per_minute, share, now);
+  place(core::KeyLimit::kTokens) =
+      window_fact(slot.tokens_minute, limits.tokens_per_minute, share, now);
+  place(core::KeyLimit::kConcurrency) = {.used = slot.usage.in_flight, .limit = limits.concurrency};
+  place(core::KeyLimit::kDailyCost) = {.used = core::committed_today(slot.usage, now),
+                                       .limit = limits.cost_per_day_nano,
+                                       .over_at = core::next_midnight(now)};
+}
+
+core::KeyFact fact_of(core::Slot& slot, double limit_share, core::Micros now) noexcept {
   core::KeyFact fact;
   fact.key_id = slot.config.key_id;
   fact.enabled = slot.config.enabled;
@@ -45,6 +78,7 @@ core::KeyFact fact_of(core::Slot& slot, core::Micros now) noexcept {
   fact.expires_at = slot.config.expires_at;
   fact.last_used_at = slot.usage.last_used_at;
   fact.rotated_at = slot.config.rotated_at;
+  add_limits(slot, limit_share, now, fact);
   return fact;
 }
 
@@ -52,8 +86,8 @@ core::KeyFact fact_of(core::Slot& slot, core::Micros now) noexcept {
 class Copier {
  public:
   Copier(core::Database& database, const std::unordered_set<std::int64_t>& watched,
-         core::Micros now)
-      : database_(database), watched_(watched), now_(now) {}
+         double limit_share, core::Micros now)
+      : database_(database), watched_(watched), limit_share_(limit_share), now_(now) {}
 
   PoolView copy() {
     core::Pool& pool = store::pool();
@@ -84,7 +118,9 @@ class Copier {
       core::KeyFact copies[kSlotsAtOnce];
       {
         const std::lock_guard lock(group.lock);
-        for (std::size_t i = 0; i < part.size(); ++i) copies[i] = fact_of(part[i], now_);
+        for (std::size_t i = 0; i < part.size(); ++i) {
+          copies[i] = fact_of(part[i], limit_share_, now_);
+        }
       }
       for (std::size_t i = 0; i < part.size(); ++i) keep(copies[i], owner);
       rest = rest.subspan(part.size());
@@ -104,12 +140,14 @@ class Copier {
     const bool watched = watched_.contains(key.key_id);
     if (watched) view_.watched_seen.insert(key.key_id);
     if (key.requests > key.errors) view_.facts.providers[owner.provider].answered = true;
-    const bool troubled = key.state == core::KeyState::kUnhealthy || key.errors != 0;
+    const bool troubled = key.state == core::KeyState::kUnhealthy || key.errors != 0 ||
+                          core::is_busy(key, limit_share_);
     if (watched || troubled || owner.kind != core::OwnerKind::kUser) owner.keys.push_back(key);
   }
 
   core::Database& database_;
   const std::unordered_set<std::int64_t>& watched_;
+  const double limit_share_;
   const core::Micros now_;
   PoolView view_;
 };
@@ -117,11 +155,11 @@ class Copier {
 }  // namespace
 
 PoolView view_pool(core::Database& database, const std::unordered_set<std::int64_t>& watched,
-                   const KeyAges& created, core::Micros now) {
+                   const KeyAges& created, double limit_share, core::Micros now) {
   PoolView view;
   {
     const pg::SharedGuard guard(store::pool_lock());
-    view = Copier(database, watched, now).copy();
+    view = Copier(database, watched, limit_share, now).copy();
   }
   if (created.empty()) return view;
   for (core::OwnerFact& owner : view.facts.owners) {

@@ -1,8 +1,8 @@
 // What the judgement of alerts needs of the pool, copied out under its locks.
 //
-// Of the mirrored keys all are copied; of users' keys only those that are in trouble or watched.
-// Holds the pool's lock shared and each group's for a few keys at a time; calls nothing of Postgres
-// while it does.
+// Of the mirrored keys all are copied; of users' keys only those that are in trouble, near a limit
+// or watched. Holds the pool's lock shared and each group's for a few keys at a time; calls nothing
+// of Postgres while it does.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,9 @@ struct PoolView {
 // When keys were made; 0 in the facts for those that are not listed.
 using KeyAges = std::unordered_map<std::int64_t, core::Micros>;
 
+// `limit_share` is that of a limit which raises an alert.
 PoolView view_pool(core::Database& database, const std::unordered_set<std::int64_t>& watched,
-                   const KeyAges& created, core::Micros now);
+                   const KeyAges& created, double limit_share, core::Micros now);
 
 // The index of that provider in the facts, or core::kNoIndex.
 std::size_t provider_index(const core::PoolFacts& facts, std::string_view name);

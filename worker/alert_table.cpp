@@ -13,14 +13,19 @@ namespace keypool::worker {
 
 namespace {
 
-// A payload must stay below 8000 bytes. All its parts are bounded well below that, but an owner's
-// name may be made of characters that JSON writes with six bytes each.
-#define KEYPOOL_NOTIFY(event, alert)                                             \
-  "SELECT count(pg_notify('keypool_alerts', jsonb_build_object('event', '" event \
-  "',"                                                                           \
-  " 'alert_id', " alert ".id, 'kind', " alert ".kind, 'subject', " alert         \
-  ".subject,"                                                                    \
-  " 'severity', " alert ".severity, 'message', left(" alert ".message, 500))::text)) FROM " alert
+// What follows the writing of alerts as `alert`: a delivery for each webhook that is to be told,
+// and a notification. Its payload must stay below 8000 bytes. All its parts are bounded well below
+// that, but an owner's name may be made of characters that JSON writes with six bytes each.
+#define KEYPOOL_TELL(event, alert)                                                \
+  ", deliveries AS ("                                                             \
+  " INSERT INTO keypool.webhook_deliveries (webhook_id, alert_id, event)"         \
+  " SELECT w.id, a.id, '" event "' FROM " alert                                   \
+  " a JOIN keypool.alert_webhooks w"                                              \
+  " ON w.enabled AND (w.events IS NULL OR a.kind = ANY (w.events)))"              \
+  " SELECT count(pg_notify('keypool_alerts', jsonb_build_object('event', '" event \
+  "', 'alert_id', a.id, 'kind', a.kind, 'subject', a.subject,"                    \
+  " 'severity', a.severity, 'message', left(a.message, 500))::text))"             \
+  " FROM " alert " a"
 
 constexpr const char* kRaise =
     "WITH raised AS ("
@@ -31,14 +36,14 @@ constexpr const char* kRaise =
     " FROM unnest($1, $2, $3, $4, $5, $6, $7)"
     " AS n (kind, subject, severity, provider, key_id, message, details)"
     " ON CONFLICT (kind, subject) WHERE cleared_at IS NULL DO NOTHING"
-    " RETURNING id, kind, subject, severity, message) " KEYPOOL_NOTIFY("raised", "raised");
+    " RETURNING id, kind, subject, severity, message)" KEYPOOL_TELL("raised", "raised");
 
 constexpr const char* kClear =
     "WITH cleared AS ("
     " UPDATE keypool.alerts SET cleared_at = now() WHERE id = ANY ($1) AND cleared_at IS NULL"
-    " RETURNING id, kind, subject, severity, message) " KEYPOOL_NOTIFY("cleared", "cleared");
+    " RETURNING id, kind, subject, severity, message)" KEYPOOL_TELL("cleared", "cleared");
 
-#undef KEYPOOL_NOTIFY
+#undef KEYPOOL_TELL
 
 core::OwnerKind owner_kind(std::string_view text) {
   for (const auto kind : {core::OwnerKind::kUser, core::OwnerKind::kOrganization}) {

@@ -1,8 +1,8 @@
 // keypool.alerts, and what the judgement of alerts reads from the tables.
 //
 // Raising and clearing tells whoever listens on `keypool_alerts`, by a JSON object, when the
-// transaction commits. Each function needs a transaction that acts as the tables' owner; throws
-// PgError.
+// transaction commits, and notes for each webhook that is to be told that it is. Each function
+// needs a transaction that acts as the tables' owner; throws PgError.
 #pragma once
 
 #include <cstdint>

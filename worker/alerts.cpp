@@ -6,13 +6,10 @@
 #include <utility>
 
 #include "core/alert_words.hpp"
-#include "pg/owner.hpp"
 #include "pg/settings.hpp"
-#include "pg/transaction.hpp"
-#include "store/catalog.hpp"
 #include "store/loader.hpp"
 #include "store/shared_pool.hpp"
-#include "store/worker_board.hpp"
+#include "worker/attempt.hpp"
 
 #include "pg/postgres.hpp"
 
@@ -20,21 +17,12 @@ namespace keypool::worker {
 
 namespace {
 
-// False: it failed, which is noted.
-template <typename Body>
-bool attempt(Body body) {
-  const auto problem = pg::run_transaction([&] {
-    const pg::ActAs owner(store::catalog().owner);
-    body();
-  });
-  if (problem.has_value()) store::note_worker_error(problem->message);
-  return !problem.has_value();
-}
-
 core::AlertLimits present_limits() noexcept {
   const pg::Settings& settings = pg::settings();
   core::AlertLimits limits = {.error_rate = settings.error_rate_alert,
-                              .unused = settings.unused_key_alert * core::kSecond};
+                              .unused = settings.unused_key_alert * core::kSecond,
+                              .rate_limit = settings.rate_limit_alert,
+                              .cost = settings.cost_alert};
   // The next round of checks shows whether an outage goes on.
   if (settings.health_check_interval != 0) {
     limits.silence += (settings.health_check_interval + core::Micros{settings.request_timeout}) *
@@ -58,6 +46,10 @@ std::unordered_set<std::int64_t> keys_of(const core::OpenAlerts& alerts) {
 }
 
 std::string provider_of(const core::Cause& cause, const core::PoolFacts& facts) {
+  if (cause.budget != core::kNoIndex) {
+    const core::BudgetFact& budget = facts.budgets[cause.budget];
+    return budget.scope == core::BudgetScope::kProvider ? budget.subject : std::string();
+  }
   return cause.provider == core::kNoIndex ? std::string() : facts.providers[cause.provider].name;
 }
 
@@ -70,13 +62,16 @@ std::int64_t key_id_of(const core::Cause& cause, const core::PoolFacts& facts) {
 core::Micros AlertKeeper::next_due(core::Micros now) const noexcept {
   const bool changed = news_ || epoch() != epoch_ || present_limits() != limits_;
   const core::Micros due =
-      changed ? now : std::min({look_again_, refresh_at_, tracking_.next_due(now)});
+      changed
+          ? now
+          : std::min({look_again_, refresh_at_, tracking_.next_due(now), budgets_.next_due(now)});
   return due == core::kNever ? due : std::max(due, not_before_);
 }
 
-void AlertKeeper::run(core::Micros now) {
+bool AlertKeeper::run(core::Micros now) {
   const core::Micros began = store::now();
   news_ = false;
+  told_ = false;
   core::Micros pause = retry_pause_;
   if (look(now)) {
     retry_pause_ = kPause;
@@ -88,15 +83,19 @@ void AlertKeeper::run(core::Micros now) {
   not_before_ = now + pause;
   view_ = {};
   judgement_ = {};
+  return told_;
 }
 
 bool AlertKeeper::look(core::Micros now) {
-  limits_ = present_limits();
-  if (!catch_up(now) || !watch_tracking(now) || !view(now) || !judge(now)) return false;
+  const core::AlertLimits limits = present_limits();
+  if (limits.cost != limits_.cost) budgets_.forget();
+  limits_ = limits;
+  if (!catch_up(now) || !watch_tables(now) || !view(now) || !judge(now)) return false;
   look_again_ = judgement_.look_again;
   const Changes found = changes();
   if (!found.raised.empty() || !found.cleared.empty()) {
     if (!write(found, now)) return false;
+    told_ = true;
     news_ |= !found.all;
   }
   if (open_.empty()) {
@@ -124,6 +123,7 @@ bool AlertKeeper::catch_up(core::Micros now) {
   if (refresh) {
     refresh_at_ = core::kNever;
     tracking_.forget();
+    budgets_.forget();
   }
   ages_.clear();
   absent_.clear();
@@ -131,20 +131,25 @@ bool AlertKeeper::catch_up(core::Micros now) {
   return true;
 }
 
-bool AlertKeeper::watch_tracking(core::Micros now) {
-  if (!tracking_.is_due(now)) return true;
-  return attempt([&] { tracking_.look(now); });
+bool AlertKeeper::watch_tables(core::Micros now) {
+  const bool tracking = tracking_.is_due(now);
+  const bool budgets = budgets_.is_due(now);
+  if (!tracking && !budgets) return true;
+  return attempt([&] {
+    if (tracking) tracking_.look(now);
+    if (budgets) budgets_.look(now, limits_.cost);
+  });
 }
 
 bool AlertKeeper::view(core::Micros now) {
   const std::unordered_set<std::int64_t> watched = keys_of(open_);
-  view_ = view_pool(database_, watched, ages_, now);
+  view_ = view_pool(database_, watched, ages_, limits_.rate_limit, now);
   if (!view_.outdated.empty()) {
     const bool done = attempt([&] {
       for (const std::int64_t key_id : view_.outdated) store::load_key(database_, key_id);
     });
     if (!done) return false;
-    view_ = view_pool(database_, watched, ages_, now);
+    view_ = view_pool(database_, watched, ages_, limits_.rate_limit, now);
   }
   std::unordered_set<std::int64_t> absent;
   std::copy_if(watched.begin(), watched.end(), std::inserter(absent, absent.end()),
@@ -161,6 +166,8 @@ bool AlertKeeper::view(core::Micros now) {
     view_.facts.owners.back().provider = index;
   }
   view_.facts.tracking = tracking_.figures();
+  view_.facts.budgets = budgets_.facts();
+  busy_.look(view_.facts, limits_.rate_limit, now);
   return true;
 }
 

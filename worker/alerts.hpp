@@ -13,9 +13,11 @@
 #include <vector>
 
 #include "core/alert_rules.hpp"
+#include "core/limit_alert.hpp"
 #include "core/pool.hpp"
 #include "worker/alert_facts.hpp"
 #include "worker/alert_table.hpp"
+#include "worker/budget_watch.hpp"
 #include "worker/tracking_watch.hpp"
 
 namespace keypool::worker {
@@ -23,13 +25,14 @@ namespace keypool::worker {
 class AlertKeeper {
  public:
   AlertKeeper(core::Database& database, core::Micros now)
-      : database_(database), watching_since_(now), tracking_(database) {}
+      : database_(database), watching_since_(now), tracking_(database), budgets_(database) {}
 
   // Keys of this database are in use.
   void note_news() noexcept { news_ = true; }
 
   core::Micros next_due(core::Micros now) const noexcept;
-  void run(core::Micros now);
+  // True: alerts were raised or cleared, of which webhooks are to be told.
+  bool run(core::Micros now);
 
  private:
   static constexpr core::Micros kPause = core::kSecond;
@@ -50,7 +53,7 @@ class AlertKeeper {
 
   bool look(core::Micros now);
   bool catch_up(core::Micros now);
-  bool watch_tracking(core::Micros now);
+  bool watch_tables(core::Micros now);
   bool view(core::Micros now);
   bool judge(core::Micros now);
   bool write(const Changes& changes, core::Micros now);
@@ -71,12 +74,15 @@ class AlertKeeper {
   std::vector<std::pair<std::string, core::OwnerFact>> stored_keys_;
 
   TrackingWatch tracking_;
+  BudgetWatch budgets_;
+  core::BusyMinutes busy_;
 
   // During a run.
   PoolView view_;
   core::Judgement judgement_;
 
   bool news_ = true;
+  bool told_ = false;  // in this run
   core::Micros look_again_ = core::kNever;
   core::Micros refresh_at_ = core::kNever;
   core::Micros not_before_ = 0;

@@ -4,12 +4,9 @@
 #include <vector>
 
 #include "core/tracking.hpp"
-#include "pg/owner.hpp"
 #include "pg/settings.hpp"
-#include "pg/transaction.hpp"
-#include "store/catalog.hpp"
 #include "store/shared_pool.hpp"
-#include "store/worker_board.hpp"
+#include "worker/attempt.hpp"
 #include "worker/lookup_table.hpp"
 
 #include "pg/postgres.hpp"
@@ -21,17 +18,6 @@ namespace {
 LookupRules present_rules() noexcept {
   const pg::Settings& settings = pg::settings();
   return {settings.lookup_attempts, settings.lookup_backoff * core::kMillisecond};
-}
-
-// False: it failed, which is noted.
-template <typename Body>
-bool attempt(Body body) {
-  const auto problem = pg::run_transaction([&] {
-    const pg::ActAs owner(store::catalog().owner);
-    body();
-  });
-  if (problem.has_value()) store::note_worker_error(problem->message);
-  return !problem.has_value();
 }
 
 }  // namespace

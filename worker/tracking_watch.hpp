@@ -31,8 +31,6 @@ class TrackingWatch {
  private:
   static constexpr core::Micros kPause = 10 * core::kSecond;
 
-  std::uint64_t counted_now() const noexcept;
-
   const core::Database& database_;
   core::TrackingFigures figures_;
   std::optional<std::uint64_t> counted_;  // what had been counted before the last look

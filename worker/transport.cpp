@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <utility>
@@ -223,7 +224,17 @@ void configure(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "pg_keypool/0.1");
-  curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+}
+
+// A handle is used again, so each request says all of it.
+void set_method(CURL* easy, const std::optional<std::string>& body) {
+  if (!body) {
+    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    return;
+  }
+  curl_easy_setopt(easy, CURLOPT_POST, 1L);
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body->data());  // which it reads where it is
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body->size()));
 }
 
 }  // namespace
@@ -265,6 +276,7 @@ void* Transport::take_handle() {
 
 void Transport::give_back(void* easy) noexcept {
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, nullptr);
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, nullptr);
   if (idle_.size() < kMostIdleHandles) {
     idle_.push_back(easy);
   } else {
@@ -285,6 +297,7 @@ void Transport::send(std::uint64_t ticket, HttpRequest request) {
   const long timeout = self.request.timeout_ms;
   curl_easy_setopt(easy, CURLOPT_URL, self.request.url.c_str());
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, self.link_lines());
+  set_method(easy, self.request.body);
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, std::min(timeout, kConnectTimeoutMs));
   // Whether the connection being made can be shared is known as soon as TLS stands; without TLS

@@ -1,4 +1,4 @@
-// HTTP GETs, many at once, on one descriptor. The only file that knows libcurl.
+// HTTP GETs and POSTs, many at once, on one descriptor. The only file that knows libcurl.
 //
 // Connections are kept per host and shared by whoever comes next; over TLS many requests share one
 // by HTTP/2. No redirect is followed (a credential goes where it was meant to go or nowhere), no
@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -33,6 +34,8 @@ inline constexpr std::size_t kLongestHeaders = 64 * 1024;
 struct HttpRequest {
   std::string url;                   // http or https; never holds a credential
   std::vector<std::string> headers;  // "name: value"
+  // To be posted; with none it is a GET.
+  std::optional<std::string> body;
   core::Secret credential;  // the header line that is secret, NUL-terminated; wiped at the end
   int timeout_ms = 0;       // for all of it, from name to last byte
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/budget_alert.hpp"
+#include "core/limit_alert.hpp"
 #include "core/tracking_alert.hpp"
 
 namespace keypool::core {
@@ -10,7 +12,8 @@ namespace keypool::core {
 namespace {
 
 constexpr std::string_view kKindNames[] = {"key_unhealthy", "pool_exhausted",  "error_rate",
-                                           "unused_key",    "provider_outage", "tracking_quality"};
+                                           "unused_key",    "provider_outage", "tracking_quality",
+                                           "rate_limit",    "budget_warning",  "budget_spent"};
 constexpr std::string_view kSeverityNames[] = {"info", "warning", "critical"};
 
 template <typename Value, std::size_t kCount>
@@ -57,8 +60,8 @@ class Judge {
   Judge(const PoolFacts& facts, const OpenAlerts& open, const AlertLimits& limits,
         const AlertMoment& at)
       : facts_(facts), open_(open), limits_(limits), at_(at) {
-    const auto rate = open.lower_bound({AlertKind::kErrorRate, {}});
-    rates_open_ = rate != open.end() && rate->first.kind == AlertKind::kErrorRate;
+    rates_open_ = any_open(AlertKind::kErrorRate);
+    limits_open_ = any_open(AlertKind::kRateLimit);
   }
 
   Judgement judge() {
@@ -75,6 +78,11 @@ class Judge {
     if (auto cause = judge_tracking(facts_.tracking, open_)) {
       judgement_.causes.push_back(std::move(*cause));
     }
+    for (std::size_t i = 0; i < facts_.budgets.size(); ++i) {
+      for (Cause& cause : judge_budget(facts_.budgets[i], i, open_, limits_.cost)) {
+        judgement_.causes.push_back(std::move(cause));
+      }
+    }
     return std::move(judgement_);
   }
 
@@ -84,6 +92,11 @@ class Judge {
     std::size_t owner = kNoIndex;
     std::size_t key = kNoIndex;
   };
+
+  bool any_open(AlertKind kind) const {
+    const auto first = open_.lower_bound({kind, {}});
+    return first != open_.end() && first->first.kind == kind;
+  }
 
   bool remembers_nothing() const { return at_.now < at_.watching_since + kMemoryGap; }
 
@@ -133,6 +146,20 @@ class Judge {
           place);
     }
     judge_error_rate(key, place);
+    judge_limits(key, place);
+  }
+
+  void judge_limits(const KeyFact& key, const Place& place) {
+    LimitUse use = fullest_limit(key, limits_.rate_limit);
+    const Micros remembered_at = at_.watching_since + kMemoryGap;
+    if (use.strength == Strength::kNone && limits_open_ && remembers_nothing() &&
+        limits_are_forgotten(key)) {
+      use = {Strength::kKeeps, use.which, remembered_at};
+    }
+    if (use.strength == Strength::kNone) return;
+    if (add(AlertKind::kRateLimit, use.strength, Severity::kWarning, subject_of(key), place)) {
+      look_again(use.over_at != kNever ? use.over_at : (at_.now / kMinute + 1) * kMinute);
+    }
   }
 
   void judge_error_rate(const KeyFact& key, const Place& place) {
@@ -205,6 +232,7 @@ class Judge {
   const AlertLimits& limits_;
   const AlertMoment at_;
   bool rates_open_;
+  bool limits_open_;
   Judgement judgement_;
 };
 

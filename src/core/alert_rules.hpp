@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/budget.hpp"
 #include "core/health.hpp"
 #include "core/selection.hpp"
 #include "core/slot.hpp"
@@ -41,10 +42,14 @@ enum class AlertKind : std::uint8_t {
   kUnusedKey,
   kProviderOutage,
   kTrackingQuality,
+  kRateLimit,
+  kBudgetWarning,
+  kBudgetSpent,
 };
 inline constexpr AlertKind kAlertKinds[] = {
     AlertKind::kKeyUnhealthy, AlertKind::kPoolExhausted,  AlertKind::kErrorRate,
-    AlertKind::kUnusedKey,    AlertKind::kProviderOutage, AlertKind::kTrackingQuality};
+    AlertKind::kUnusedKey,    AlertKind::kProviderOutage, AlertKind::kTrackingQuality,
+    AlertKind::kRateLimit,    AlertKind::kBudgetWarning,  AlertKind::kBudgetSpent};
 std::string_view name(AlertKind kind) noexcept;
 std::optional<AlertKind> alert_kind_from_name(std::string_view text) noexcept;
 
@@ -64,6 +69,17 @@ struct ProviderFact {
   std::uint32_t keys = 0;    // in the pool
 };
 
+// The limits of a key, in the order of KeyLimits.
+enum class KeyLimit : std::uint8_t { kHour, kMinute, kTokens, kConcurrency, kDailyCost };
+inline constexpr std::size_t kKeyLimits = 5;
+
+struct LimitFact {
+  std::int64_t used = 0;
+  std::int64_t limit = 0;         // 0: there is none
+  Micros over_at = kNever;        // when, with no further use, it is well below the alert again
+  std::uint8_t busy_minutes = 0;  // of the last kBusySpan (limit_alert.hpp)
+};
+
 struct KeyFact {
   std::int64_t key_id = 0;
   bool enabled = true;
@@ -79,6 +95,7 @@ struct KeyFact {
   Micros last_used_at = 0;
   Micros rotated_at = 0;
   Micros created_at = 0;  // 0: not known
+  std::array<LimitFact, kKeyLimits> limits;
 };
 
 // The keys of one owner at one provider. Of a user, those that may matter.
@@ -89,15 +106,32 @@ struct OwnerFact {
   std::vector<KeyFact> keys;
 };
 
+// What one budget has spent for one subject; only those that are much used up are known.
+struct BudgetFact {
+  std::int64_t id = 0;
+  std::string name;  // empty: it has none
+  BudgetScope scope = BudgetScope::kGlobal;
+  std::string subject;  // whose spending it is; empty where the scope knows nobody
+  BudgetPeriod period = BudgetPeriod::kTotal;
+  BudgetAction action = BudgetAction::kBlock;
+  std::int64_t limit_nano = 0;
+  std::int64_t spent_nano = 0;
+  std::int64_t reserved_nano = 0;
+  Micros ends = kNever;  // of the period; of a rolling one it is not known
+};
+
 struct PoolFacts {
   std::vector<ProviderFact> providers;
   std::vector<OwnerFact> owners;
+  std::vector<BudgetFact> budgets;
   TrackingFigures tracking;  // of the last kTrackingSpan (tracking_alert.hpp)
 };
 
 struct AlertLimits {
   double error_rate = 1;  // share of outcomes; 1: never
   Micros unused = 0;      // 0: never
+  double rate_limit = 1;  // share of a key's limit; 1: never
+  double cost = 1;        // share of a budget
   // After its rest, a provider of which nothing more is heard counts as well.
   Micros silence = kQuietTime;
   bool operator==(const AlertLimits&) const = default;
@@ -112,7 +146,8 @@ struct AlertMoment {
 
 struct AlertIdentity {
   AlertKind kind;
-  // `key:12`, `provider:openai`, `provider:openai/organization:acme`, `tracking`
+  // `key:12`, `provider:openai`, `provider:openai/organization:acme`, `tracking`, `budget:3`,
+  // `budget:3/user:u1`
   std::string subject;
   auto operator<=>(const AlertIdentity&) const = default;
 };
@@ -135,10 +170,11 @@ inline constexpr std::size_t kNoIndex = static_cast<std::size_t>(-1);
 
 struct Cause {
   AlertIdentity identity;
-  Severity severity;     // of an alert that is open already: never less than it has
-  std::size_t provider;  // index in the facts, or kNoIndex
-  std::size_t owner;     // likewise, or kNoIndex
-  std::size_t key;       // index in the owner's keys, or kNoIndex
+  Severity severity;                // of an alert that is open already: never less than it has
+  std::size_t provider = kNoIndex;  // index in the facts, or kNoIndex
+  std::size_t owner = kNoIndex;     // likewise
+  std::size_t key = kNoIndex;       // index in the owner's keys
+  std::size_t budget = kNoIndex;    // index in the facts
 };
 
 struct Judgement {

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "core/budget_alert.hpp"
+#include "core/limit_alert.hpp"
+#include "core/phrases.hpp"
 #include "core/tracking_alert.hpp"
 
 namespace keypool::core {
@@ -14,29 +16,6 @@ namespace keypool::core {
 namespace {
 
 using Json = nlohmann::json;
-
-std::string percent(double share) {
-  char text[16];
-  std::snprintf(text, sizeof text, "%.3g %%", share * 100);
-  return text;
-}
-
-std::string plural(std::int64_t count, std::string_view noun) {
-  std::string text = std::to_string(count);
-  return text.append(" ").append(noun).append(count == 1 ? "" : "s");
-}
-
-// In the largest unit of which there are two: 90 seconds, 25 hours, 9 days.
-std::string duration(Micros time) {
-  if (time >= 2 * kDay) return plural(time / kDay, "day");
-  if (time >= 2 * kHour) return plural(time / kHour, "hour");
-  if (time >= 2 * kMinute) return plural(time / kMinute, "minute");
-  return plural(time / kSecond, "second");
-}
-
-std::int64_t seconds_until(Micros then, Micros now) {
-  return std::max<Micros>(0, then - now + kSecond - 1) / kSecond;
-}
 
 std::string code_of(const KeyFact& key) {
   return {key.code.begin(), std::find(key.code.begin(), key.code.end(), '\0')};
@@ -167,6 +146,9 @@ AlertText about_key(AlertText text, const KeyFact& key, const ProviderFact& prov
 AlertText describe_alert(const Cause& cause, const PoolFacts& facts, const KeyLabel& label,
                          const AlertLimits& limits, Micros now) {
   if (cause.identity.kind == AlertKind::kTrackingQuality) return describe_tracking(facts.tracking);
+  if (cause.budget != kNoIndex) {
+    return describe_budget(cause.identity.kind, facts.budgets[cause.budget], limits.cost, now);
+  }
   const ProviderFact& provider = facts.providers[cause.provider];
   if (cause.identity.kind == AlertKind::kProviderOutage) return provider_outage(provider, now);
   const OwnerFact& owner = facts.owners[cause.owner];
@@ -175,6 +157,8 @@ AlertText describe_alert(const Cause& cause, const PoolFacts& facts, const KeyLa
   switch (cause.identity.kind) {
     case AlertKind::kErrorRate:
       return about_key(error_rate(key, owner, limits.error_rate), key, provider, label);
+    case AlertKind::kRateLimit:
+      return about_key(describe_limit(key, owner, limits.rate_limit, now), key, provider, label);
     case AlertKind::kUnusedKey:
       return about_key(unused_key(key, owner, limits.unused, now), key, provider, label);
     default:

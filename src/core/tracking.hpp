@@ -41,6 +41,14 @@ struct TrackingCounters {
   // `requests` once it is found or given up.
   std::atomic<std::uint64_t> awaiting;
 
+  // Moves whenever something was counted: a sum that says no more than that.
+  std::uint64_t counted() const noexcept {
+    std::uint64_t sum = 0;
+    for (const auto& count : requests) sum += count.load();
+    // A key that is found late changes its request's row.
+    for (const auto& count : lookups) sum += count.load();
+    return sum;
+  }
   void forget() noexcept {
     for (auto& count : requests) count.store(0, std::memory_order_relaxed);
     for (auto& count : lookups) count.store(0, std::memory_order_relaxed);

@@ -33,7 +33,8 @@ my %PATH_OF = (
 
 my $PATIENCE = 10;    # seconds to wait for the program to start or to end
 
-# Options: program => path (else STAND_IN_PROVIDER of the environment), verbose => 1.
+# Options: program => path (else STAND_IN_PROVIDER of the environment), verbose => 1, port => one that
+# is known already (else a free one).
 sub start
 {
 	my ($class, %option) = @_;
@@ -42,7 +43,7 @@ sub start
 	croak "no program at $program" unless -x $program;
 
 	my $folder = File::Temp->newdir;
-	my @command = ($program, '--port', 0, '--port-file', "$folder/port", '--with-parent');
+	my @command = ($program, '--port', $option{port} // 0, '--port-file', "$folder/port", '--with-parent');
 	push @command, '--verbose' if $option{verbose};
 	open(my $nothing, '<', '/dev/null') or croak "/dev/null: $!";
 	my $pid = open3('<&' . fileno($nothing), '>&STDERR', '>&STDERR', @command);
@@ -89,6 +90,18 @@ sub forget { return $_[0]->_control('DELETE', '/control/keys') }
 
 sub record { return $_[0]->_control('GET', '/control/record') }
 sub clear_record { return $_[0]->_control('DELETE', '/control/record') }
+
+# Where a receiver of webhooks is found, whose behaviour is told as that key of the provider hooks.
+sub hook_url { return $_[0]->url("/hooks/$_[1]") }
+
+# What was posted to receivers, oldest first: hashes of hook, status, at, headers and body; each
+# condition (hook, status) narrows.
+sub posts
+{
+	my ($self, %condition) = @_;
+	return grep { _fits($_, \%condition) } @{ $self->_control('GET', '/control/hooks')->{posts} };
+}
+sub clear_posts { return $_[0]->_control('DELETE', '/control/hooks') }
 
 # How many requests were seen; each condition (provider, key hint, method, path, status) narrows.
 sub count
@@ -144,10 +157,15 @@ sub _sum
 	my $sum = 0;
 	for my $row (@$rows)
 	{
-		next if grep { ($row->{$_} // '') ne $condition->{$_} } keys %$condition;
-		$sum += $row->{count};
+		$sum += $row->{count} if _fits($row, $condition);
 	}
 	return $sum;
+}
+
+sub _fits
+{
+	my ($row, $condition) = @_;
+	return !grep { ($row->{$_} // '') ne $condition->{$_} } keys %$condition;
 }
 
 sub _await_port

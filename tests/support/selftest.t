@@ -321,6 +321,23 @@ subtest 'a hanging request ends when its client leaves' => sub {
 	$provider->forget;
 };
 
+subtest 'a receiver of webhooks keeps what is posted' => sub {
+	my $url = $provider->hook_url('ops');
+	is($http->post($url, { headers => { 'X-Event' => 'raised' }, content => '{"a": 1}' })->{status},
+		200, 'it takes it');
+	$provider->tell(provider => 'hooks', key => 'ops', behaviour => { kind => 'error', status => 410 },
+		times => 1);
+	is($http->post($url, { content => 'b' })->{status}, 410, 'or fails as told');
+	is($http->get($url)->{status}, 405, 'and takes posts only');
+	my ($post, @others) = $provider->posts(hook => 'ops');
+	is("$post->{headers}{'x-event'} $post->{body} $post->{status}", 'raised {"a": 1} 200',
+		'headers and body are kept');
+	is(join(' ', map { $_->{status} } @others), '410', 'of what it failed too');
+	is(scalar($provider->posts(hook => 'other')), 0, 'by name');
+	$provider->clear_posts;
+	is(scalar($provider->posts), 0, 'until they are cleared');
+};
+
 subtest 'a thousand slow keys wait together and delay nobody' => sub {
 	$provider->clear_record;
 	$provider->tell(key => 'sk-slow-0000000001', behaviour => { kind => 'slow', ms => 1000 });

@@ -150,7 +150,7 @@ void parse_own_fields(Fields& fields, Behaviour& behaviour) {
     case Kind::kQuota:
       return parse_quota(fields, behaviour);
     case Kind::kError:
-      return parse_status(fields, 500, {408, 500, 502, 503, 504}, behaviour);
+      return parse_status(fields, 500, {408, 410, 500, 502, 503, 504}, behaviour);
     case Kind::kGarbage:
       return parse_status(fields, 200, {}, behaviour);
     case Kind::kRedirect:

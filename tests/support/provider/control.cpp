@@ -56,7 +56,8 @@ Answer Control::answer(const Request& request) {
   try {
     if (request.path == "/control/keys") return answer_keys(request);
     if (request.path == "/control/record") return answer_record(request);
-    return problem(404, "the control API has /control/keys and /control/record");
+    if (request.path == "/control/hooks") return answer_hooks(request);
+    return problem(404, "the control API has /control/keys, /control/record and /control/hooks");
   } catch (const ControlError& error) {
     return problem(400, error.what());
   } catch (const json::exception&) {
@@ -100,6 +101,13 @@ Answer Control::answer_record(const Request& request) {
   if (request.method == "GET") return json_answer(200, record_.report());
   if (request.method != "DELETE") return problem(405, "use GET or DELETE");
   record_.clear();
+  return done();
+}
+
+Answer Control::answer_hooks(const Request& request) {
+  if (request.method == "GET") return json_answer(200, receiver_.report());
+  if (request.method != "DELETE") return problem(405, "use GET or DELETE");
+  receiver_.clear();
   return done();
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "answer.hpp"
+#include "receiver.hpp"
 #include "record.hpp"
 #include "request.hpp"
 #include "script.hpp"
@@ -13,7 +14,8 @@ namespace stand_in {
 
 class Control {
  public:
-  Control(Script& script, Record& record) : script_(script), record_(record) {}
+  Control(Script& script, Record& record, Receiver& receiver)
+      : script_(script), record_(record), receiver_(receiver) {}
 
   static bool owns(std::string_view path) { return path.starts_with("/control/"); }
 
@@ -22,10 +24,12 @@ class Control {
  private:
   Answer answer_keys(const Request& request);
   Answer answer_record(const Request& request);
+  Answer answer_hooks(const Request& request);
   void write_script(const nlohmann::json& order);
 
   Script& script_;
   Record& record_;
+  Receiver& receiver_;
 };
 
 }  // namespace stand_in

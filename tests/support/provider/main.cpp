@@ -16,6 +16,7 @@
 #include "control.hpp"
 #include "options.hpp"
 #include "provider.hpp"
+#include "receiver.hpp"
 #include "record.hpp"
 #include "script.hpp"
 #include "server.hpp"
@@ -60,9 +61,10 @@ void serve(const stand_in::Options& options) {
   if (options.with_parent) end_with_parent();
   stand_in::Script script;
   stand_in::Record record;
-  stand_in::Control control(script, record);
+  stand_in::Receiver receiver(script);
+  stand_in::Control control(script, record, receiver);
   stand_in::Provider provider(script, record);
-  stand_in::Server server(options.port, options.verbose, control, provider, record);
+  stand_in::Server server(options.port, options.verbose, control, provider, receiver, record);
   if (options.port_file.empty()) {
     std::printf("%u\n", static_cast<unsigned>(server.port()));
     std::fflush(stdout);

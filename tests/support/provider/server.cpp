@@ -55,6 +55,7 @@ MHD_Result read_header(void* target, MHD_ValueKind, const char* name, const char
   const auto take = [&](const char* wanted, std::string_view& field) {
     if (strcasecmp(name, wanted) == 0) field = value;
   };
+  request.headers.emplace_back(name, value);
   take("authorization", request.authorization);
   take("x-api-key", request.x_api_key);
   take("x-goog-api-key", request.x_goog_api_key);
@@ -112,8 +113,12 @@ void on_completed(void*, MHD_Connection*, void** state, MHD_RequestTerminationCo
 }  // namespace
 
 Server::Server(std::uint16_t port, bool verbose, Control& control, Provider& provider,
-               Record& record)
-    : verbose_(verbose), control_(control), provider_(provider), record_(record) {
+               Receiver& receiver, Record& record)
+    : verbose_(verbose),
+      control_(control),
+      provider_(provider),
+      receiver_(receiver),
+      record_(record) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
@@ -152,6 +157,8 @@ void Server::decide(const Request& request, Exchange& exchange) {
     exchange.answer = json_answer(413, {{"error", {{"message", "Request body too large"}}}});
   } else if (Control::owns(request.path)) {
     exchange.answer = control_.answer(request);
+  } else if (Receiver::owns(request.path)) {
+    exchange.answer = receiver_.answer(request);
   } else {
     exchange.answer = provider_.answer(request);
   }

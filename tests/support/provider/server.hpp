@@ -1,8 +1,9 @@
-// The HTTP server: takes requests from loopback, asks Control or Provider, sends the answer.
+// The HTTP server: takes requests from loopback, asks Control, Provider or Receiver, sends the
+// answer.
 //
 // The only file, with delivery and waiting_room, that knows libmicrohttpd. Its threads call
-// answer() of both, so those lock for themselves. The constructor throws std::runtime_error when
-// the port cannot be had; stop() returns promptly whatever the clients do.
+// answer() of all three, so those lock for themselves. The constructor throws std::runtime_error
+// when the port cannot be had; stop() returns promptly whatever the clients do.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 
 #include "control.hpp"
 #include "provider.hpp"
+#include "receiver.hpp"
 #include "record.hpp"
 #include "request.hpp"
 #include "waiting_room.hpp"
@@ -23,7 +25,8 @@ struct Exchange;
 class Server {
  public:
   // Port 0 means any free one.
-  Server(std::uint16_t port, bool verbose, Control& control, Provider& provider, Record& record);
+  Server(std::uint16_t port, bool verbose, Control& control, Provider& provider, Receiver& receiver,
+         Record& record);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -42,6 +45,7 @@ class Server {
   bool verbose_;
   Control& control_;
   Provider& provider_;
+  Receiver& receiver_;
   Record& record_;
   WaitingRoom room_;
   MHD_Daemon* daemon_ = nullptr;

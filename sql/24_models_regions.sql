@@ -12,8 +12,8 @@ SELECT model, right(pick_key('openai', 'u1', NULL, model), 4)
 FROM unnest(ARRAY['gpt-4', 'gpt-4o-mini', 'gpt-4-turbo', 'o3', 'o3-mini', 'gpt-3.5', 'GPT-4',
                   'gpt-', '', NULL]) AS model;
 SELECT key_name, model
-FROM unnest(ARRAY['gpt-4o-mini', 'o3-mini']) AS model,
-     acquire_key('openai', 'u1', model => model, exclude => '{1}');
+FROM unnest(ARRAY['gpt-4o-mini', 'o3-mini']) AS asked,
+     acquire_key('openai', 'u1', model => asked, exclude => '{1}');
 SELECT key_id, eligible, reason FROM explain_pick('openai', 'u1', model => 'o3-mini')
 ORDER BY key_id;
 -- A lone star is any model; a star elsewhere is a star.

@@ -6,12 +6,14 @@
 #include "api/utility.hpp"
 #include "pg/entry.hpp"
 #include "pg/settings.hpp"
+#include "store/caller_meters.hpp"
 #include "store/catalog.hpp"
 #include "store/coherence.hpp"
 #include "store/launcher_registration.hpp"
 #include "store/request_tables.hpp"
 #include "store/request_usage.hpp"
 #include "store/root_key.hpp"
+#include "store/shared_budgets.hpp"
 #include "store/shared_pool.hpp"
 #include "store/table_writer.hpp"
 #include "store/worker_board.hpp"
@@ -33,7 +35,9 @@ void _PG_init(void) {
   pg::mark_preloaded();
 
   store::install_shared_pool();
+  store::install_shared_budgets();
   store::install_worker_board();
+  store::install_caller_meters();
   store::install_catalog();
   store::install_coherence();
   store::install_table_writer();

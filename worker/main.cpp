@@ -17,10 +17,13 @@
 #include "worker/lease_sweeper.hpp"
 #include "worker/lookups.hpp"
 #include "worker/partitions.hpp"
+#include "worker/poller.hpp"
 #include "worker/prober.hpp"
 #include "worker/process.hpp"
 #include "worker/rollup.hpp"
+#include "worker/spending_check.hpp"
 #include "worker/schedule.hpp"
+#include "worker/webhooks.hpp"
 #include "worker/writer.hpp"
 
 #include "pg/postgres.hpp"
@@ -96,8 +99,7 @@ Oid installed_extension() {
 
 [[noreturn]] void finish(Writer& writer) {
   store::set_worker_state(store::WorkerState::kStopping);
-  const core::Micros now = store::now();
-  if (writer.next_due(now) != core::kNever) writer.run(now);
+  writer.finish();
   leave(store::WorkerExit::kAsked);
 }
 
@@ -105,13 +107,18 @@ Oid installed_extension() {
   LeaseSweeper leases(store::now());
   Writer writer(store::current_database(), leases);
   Prober prober;
+  Webhooks webhooks;
   AlertKeeper alerts(store::current_database(), store::now());
   Lookups lookups(store::current_database());
   Rollup rollup(store::now());
   PartitionKeeper partitions(store::now());
   Imports imports;
 
+  SpendingCheck spending(store::current_database(), store::now());
+
   Schedule schedule;
+  schedule.add([&](core::Micros now) { return spending.next_due(now); },
+               [&](core::Micros now) { spending.run(now); });
   schedule.add([&](core::Micros now) { return writer.next_due(now); },
                [&](core::Micros now) {
                  writer.run(now);
@@ -122,7 +129,9 @@ Oid installed_extension() {
   schedule.add([&](core::Micros now) { return leases.next_due(now); },
                [&](core::Micros now) { leases.run(now); });
   schedule.add([&](core::Micros now) { return alerts.next_due(now); },
-               [&](core::Micros now) { alerts.run(now); });
+               [&](core::Micros now) {
+                 if (alerts.run(now)) webhooks.note_news();
+               });
   schedule.add([&](core::Micros now) { return lookups.next_due(now); },
                [&](core::Micros now) { lookups.run(now); });
   schedule.add([&](core::Micros now) { return rollup.next_due(now); },
@@ -131,6 +140,11 @@ Oid installed_extension() {
                [&](core::Micros now) { partitions.run(now); });
   schedule.add([&](core::Micros now) { return imports.next_due(now); },
                [&](core::Micros now) { imports.run(now); });
+
+  // The server waits for one descriptor beside the latch.
+  Poller sockets;
+  sockets.watch(prober.descriptor(), true, false);
+  sockets.watch(webhooks.descriptor(), true, false);
 
   bool called = true;
   for (;;) {
@@ -141,10 +155,12 @@ Oid installed_extension() {
     store::note_cycle(now);
     // Each time: its sockets or a request for it may be why we woke.
     prober.advance(now);
+    webhooks.advance(now);
     schedule.run_due(now);
     const core::Micros later = store::now();
-    called =
-        wait_until(std::min(prober.next_due(later), schedule.next_due(later)), prober.descriptor());
+    const core::Micros due =
+        std::min({prober.next_due(later), webhooks.next_due(later), schedule.next_due(later)});
+    called = wait_until(due, sockets.descriptor());
   }
 }
 

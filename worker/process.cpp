@@ -7,6 +7,7 @@
 #include "pg/guard.hpp"
 #include "pg/settings.hpp"
 #include "store/catalog.hpp"
+#include "store/shared_budgets.hpp"
 #include "store/shared_pool.hpp"
 #include "store/worker_board.hpp"
 
@@ -41,6 +42,7 @@ void begin_process() {
   pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
   pg::attach_settings();
   store::attach_shared_pool();
+  store::attach_shared_budgets();
   store::attach_worker_board();
   store::install_catalog();
 }

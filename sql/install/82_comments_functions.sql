@@ -25,12 +25,13 @@ IS 'The same for all keys (of one provider, if given), all at once.';
 COMMENT ON FUNCTION @extschema@.pick_key(text, text, text, text, text)
 IS 'Returns a usable secret: of the user''s keys, else the organization''s, else the system''s.';
 COMMENT ON FUNCTION @extschema@.acquire_key(
-  text, text, text, text, int, numeric, bigint[], bool, text, text)
-IS 'Picks a key with a lease on it: capacity is reserved until released, reported or expired.';
+  text, text, text, text, int, numeric, bigint[], bool, text, text, bool)
+IS 'Picks a key with a lease on it: capacity, also of budgets, is reserved until released, logged '
+   'or expired. The receipt names the model to use and what was tried before.';
 COMMENT ON FUNCTION @extschema@.release_key(bigint)
 IS 'Ends a lease unused and gives back what it reserved.';
 COMMENT ON FUNCTION @extschema@.explain_pick(
-  text, text, text, text, int, numeric, bigint[], bool, text, text)
+  text, text, text, text, int, numeric, bigint[], bool, text, text, bool)
 IS 'Every candidate of a pick, in order, and why some are not eligible. Reserves nothing.';
 COMMENT ON FUNCTION @extschema@.available_providers(text, text)
 IS 'Providers and owners for which a pick would succeed now.';
@@ -58,8 +59,8 @@ COMMENT ON FUNCTION keypool.guard_api_key()
 IS 'Internal: trigger that refuses plain changes to what is secret or bound to it.';
 COMMENT ON FUNCTION keypool.replace_builtin_provider()
 IS 'Internal: trigger that lets a restored provider replace the built-in one of its name.';
-COMMENT ON FUNCTION keypool.mark_provider_edited()
-IS 'Internal: trigger that clears builtin on an edited provider.';
+COMMENT ON FUNCTION keypool.mark_edited()
+IS 'Internal: trigger that clears builtin on an edited row.';
 COMMENT ON FUNCTION keypool.extension_members()
 IS 'Internal: what belongs to the extension, as GRANT and REVOKE name it.';
 COMMENT ON FUNCTION keypool.revoke_members(text)

@@ -14,8 +14,8 @@ $$ SELECT 'sk-proj-' || repeat('k', 24) || tail $$;
 -- Moments differ from run to run.
 CREATE FUNCTION pg_temp.timeless(line text) RETURNS text LANGUAGE sql AS
 $$ SELECT regexp_replace(
-            regexp_replace(line, '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^ ,.]*(\.\d+[^ ,.]*)?',
-                           '<moment>'),
+            regexp_replace(line, '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^ ,.")]*(\.\d+[^ ,.")]*)?',
+                           '<moment>', 'g'),
             'in \d+ s\.', 'in <n> s.') $$;
 
 -- What a statement fails with, as lines: SQLSTATE and message, detail, hint.

@@ -5,8 +5,8 @@
 #include "api/pick_arguments.hpp"
 #include "pg/entry.hpp"
 #include "pg/result.hpp"
+#include "store/candidates.hpp"
 #include "store/no_key.hpp"
-#include "store/pick.hpp"
 
 #include "pg/postgres.hpp"
 

@@ -55,14 +55,28 @@ std::string base_url_of(const store::Picked& picked) {
   return std::string(picked.base_url());
 }
 
-// acquire_key(…) → (lease_id, key_id, key_name, provider, key_source, strategy, secret, base_url)
+std::optional<std::string_view> given(std::string_view text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+std::string_view model_of(const store::PickRequest& request, const store::PickStory& story) {
+  return story.model.empty() ? request.wish.model : std::string_view(story.model);
+}
+
+std::optional<pg::Json> tried(const store::PickStory& story) {
+  return story.tried.empty() ? std::nullopt : std::optional(pg::Json{story.tried});
+}
+
+// acquire_key(…) → (lease_id, key_id, key_name, provider, key_source, strategy, secret, base_url,
+// model, tried)
 Datum acquire_key(const pg::Args& args) {
   const PickArguments arguments(args);
   store::PickRequest request = arguments.request();
   request.wish.lease = true;
 
   store::Picked picked;
-  store::pick(request, picked);
+  store::PickStory story;
+  store::pick(request, picked, &story);
   try {
     core::Secret secret(picked.secret_size());
     store::open_picked(picked, request, secret.bytes());
@@ -70,7 +84,7 @@ Datum acquire_key(const pg::Args& args) {
     log_pick(picked);
     return pg::record(args, picked.lease_id, picked.key_id, picked.key_name(), picked.provider(),
                       core::name(picked.kind), core::name(picked.strategy), secret.view(),
-                      base_url.empty() ? std::nullopt : std::optional<std::string>(base_url));
+                      given(base_url), given(model_of(request, story)), tried(story));
   } catch (...) {
     // The caller never learns of the lease: it must not hold capacity until it expires.
     store::release_lease(store::current_database(), picked.lease_id, true);

@@ -19,7 +19,8 @@ enum {
   kExclude,
   kFallback,
   kStrategy,
-  kRegion
+  kRegion,
+  kCheaperFirst
 };
 
 core::Strategy known_strategy(std::string_view name) {
@@ -49,8 +50,9 @@ PickArguments::PickArguments(const pg::Args& args) {
   request_.wish.model = args.optional<std::string_view>(kModel).value_or("");
   request_.wish.tokens = static_cast<std::uint32_t>(
       not_negative("estimated_tokens", args.optional<std::int32_t>(kEstimatedTokens).value_or(0)));
-  request_.wish.cost_nano = not_negative(
-      "estimated_cost", args.optional<pg::Nanos>(kEstimatedCost).value_or(pg::Nanos{0}).value);
+  const auto cost = args.optional<pg::Nanos>(kEstimatedCost);
+  request_.has_cost = cost.has_value();
+  request_.wish.cost_nano = not_negative("estimated_cost", cost.value_or(pg::Nanos{0}).value);
   exclude_ =
       args.optional<std::vector<std::int64_t>>(kExclude).value_or(std::vector<std::int64_t>{});
   request_.wish.exclude = exclude_;
@@ -59,6 +61,8 @@ PickArguments::PickArguments(const pg::Args& args) {
     strategy_ = known_strategy(*strategy);
     request_.wish.strategy = &*strategy_;
   }
+  request_.cheaper_first = args.optional<bool>(kCheaperFirst).value_or(false);
+  request_.fallback |= request_.cheaper_first;
   const auto region = args.optional<std::string_view>(kRegion);
   if (region) request_.wish.region = core::text_hash(*region);
 }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "pg/args.hpp"
-#include "store/pick.hpp"
+#include "store/pick_request.hpp"
 
 #include "pg/postgres.hpp"
 

@@ -53,6 +53,11 @@ class LogRow {
     return request_.api_key_id == other.request_.api_key_id &&
            request_.tokens == other.request_.tokens &&
            request_.cost_nano == other.request_.cost_nano &&
+           request_.is_priced == other.request_.is_priced &&
+           request_.created_at == other.request_.created_at &&
+           request_.provider == other.request_.provider && request_.model == other.request_.model &&
+           request_.user_id == other.request_.user_id &&
+           request_.organization_id == other.request_.organization_id &&
            store::failed(request_) == store::failed(other.request_);
   }
 
@@ -82,7 +87,10 @@ class LogRow {
 
   void read() {
     request_ = {.created_at = DatumGetTimestampTz(value(column::kCreatedAt)),
+                .provider = text_at(column::kProvider).value_or(""),
                 .model = text_at(column::kModel).value_or(""),
+                .user_id = text_at(column::kUserId).value_or(""),
+                .organization_id = text_at(column::kOrganizationId).value_or(""),
                 .api_key_id = int8(column::kApiKeyId),
                 .lease_id = int8(column::kLeaseId),
                 .has_user = !is_null(column::kUserId),
@@ -90,6 +98,7 @@ class LogRow {
                 .is_anonymous = DatumGetBool(value(column::kIsAnonymous)),
                 .tokens = std::int64_t{DatumGetInt32(value(column::kInputTokens))} +
                           DatumGetInt32(value(column::kOutputTokens)),
+                .is_priced = !is_null(column::kCostUsd),
                 .cost_nano =
                     is_null(column::kCostUsd) ? 0 : pg::nanos_from_numeric(value(column::kCostUsd)),
                 .processing_time_ms = int4(column::kProcessingTimeMs),

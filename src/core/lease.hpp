@@ -5,13 +5,23 @@
 // given back by the caller under the lock of the key's group.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "core/time.hpp"
 
 namespace keypool::core {
+
+// An account of a budget (budget_table.hpp).
+struct AccountRef {
+  std::uint32_t place;
+  std::uint32_t generation;
+  bool operator==(const AccountRef&) const = default;
+};
+inline constexpr std::size_t kMaxAccountsOfLease = 12;
 
 struct Lease {
   std::int64_t id;
@@ -21,6 +31,12 @@ struct Lease {
   std::int64_t cost_nano;
   Micros acquired_at;
   Micros expires_at;
+  std::uint8_t account_count;
+  std::array<AccountRef, kMaxAccountsOfLease> accounts;  // on which cost_nano is reserved
+
+  std::span<const AccountRef> accounts_view() const noexcept {
+    return {accounts.data(), account_count};
+  }
 };
 
 class LeaseTable {

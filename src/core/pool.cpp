@@ -78,7 +78,10 @@ Pool Pool::create(void* zeroed, PoolSizes sizes, Micros now) {
   pool.header_->free_group = kNone;
   std::fill(std::begin(pool.header_->free_runs), std::end(pool.header_->free_runs), kNone);
   // A new entry has nothing loaded yet: epochs start one ahead of `loaded`.
-  for (Database& entry : pool.header_->databases) entry.epochs.mirrored.store(1);
+  for (Database& entry : pool.header_->databases) {
+    entry.epochs.mirrored.store(1);
+    entry.epochs.budgets.store(1);
+  }
   std::fill_n(pool.group_buckets_, bucket_count(group_capacity(sizes.slots)), kNone);
   std::fill_n(pool.id_buckets_, bucket_count(sizes.slots), kNone);
   LeaseTable::create(pool.leases_, sizes.leases, now);
@@ -95,6 +98,7 @@ Database* Pool::database(std::uint32_t oid) noexcept {
     std::uint32_t expected = 0;
     if (entry.oid.compare_exchange_strong(expected, oid)) {
       entry.tracking.forget();  // another database's
+      entry.epochs.budgets.fetch_add(1);
       return &entry;
     }
     if (expected == oid) return &entry;

@@ -18,6 +18,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/budget.hpp"
 #include "core/lease.hpp"
 #include "core/provider.hpp"
 #include "core/slot.hpp"
@@ -40,7 +41,18 @@ inline constexpr std::size_t kUserShards = 256;
 struct Epochs {
   std::atomic<std::uint64_t> mirrored;
   std::atomic<std::uint64_t> users[kUserShards];
+  std::atomic<std::uint64_t> budgets;  // a change of budgets or of their books
   static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+};
+
+// Which budgets the table of budgets (budget_table.hpp) has of a database: read without a lock, so
+// that whoever has none pays nothing.
+struct BudgetMirror {
+  std::atomic<std::uint64_t> loaded;      // the value of epochs.budgets that it reflects
+  std::atomic<Micros> next_boundary;      // when a period ends, and the next one is to be read
+  std::atomic<std::uint32_t> budgets;     // how many
+  std::atomic<std::uint32_t> scopes;      // a bit for each scope that some budget has
+  std::uint32_t for_each[kBudgetScopes];  // budgets for each subject; under the table's lock
 };
 
 struct Database {
@@ -48,6 +60,7 @@ struct Database {
   std::atomic<bool> dirty;         // something for the worker to write down
   std::atomic<bool> replaying;     // a standby's session has looked at it since the start
   Epochs epochs;
+  BudgetMirror budgets;
   TrackingCounters tracking;
   std::uint64_t loaded;  // the value of epochs.mirrored that the mirrored groups reflect
 };

@@ -84,6 +84,11 @@ void define_sizes() {
               "Raise it when acquire_key fails because all leases are taken: about the number of "
               "provider requests in flight, plus those that ended without being settled."},
              &values.max_leases, {65536, 64, 10000000}, fixed, 0);
+  define_int(
+      {"keypool.max_budget_accounts", "Number of budgets' sums kept in shared memory.",
+       "Raise it when more users, keys or models with a budget each are active at a time: "
+       "the sums of those that are idle are read from the tables again when they come back."},
+      &values.max_budget_accounts, {16384, 64, 1000000}, fixed, 0);
 }
 
 void define_picking() {
@@ -137,6 +142,15 @@ void define_requests() {
               &values.count_requests, PGC_SUSET);
 }
 
+void define_budgets() {
+  DefineCustomRealVariable(
+      "keypool.unknown_request_cost", "Dollars that a budget is charged for an unpriced request.",
+      "Set it to what a request of your dearest model costs. It never enters the log: a cost that "
+      "is not known stays unknown there.",
+      &values.unknown_request_cost, 0.1, 0.000001, 1000.0, PGC_SIGHUP, 0, nullptr, nullptr,
+      nullptr);
+}
+
 void define_alerts() {
   define_share({"keypool.error_rate_alert", "Share of failed requests that raises an alert.",
                 "Raise it when a provider's ordinary failures keep alerts open."},
@@ -145,6 +159,16 @@ void define_alerts() {
       {"keypool.unused_key_alert", "Time a key may stay unused while others of its provider work.",
        "Raise it for keys kept in reserve. 0 turns the alert off."},
       &values.unused_key_alert, {86400, 0, INT_MAX}, PGC_SIGHUP, GUC_UNIT_S);
+  define_share({"keypool.rate_limit_alert", "Share of a key's limit that raises an alert.",
+                "Lower it to hear earlier that a key is about to be passed over. 1 turns the "
+                "alert off."},
+               &values.rate_limit_alert, 0.8);
+  define_share({"keypool.cost_alert", "Share of a budget that raises an alert.",
+                "Lower it to hear earlier that money runs out. 1 tells only of what is spent."},
+               &values.cost_alert, 0.8);
+  define_int({"keypool.webhook_attempts", "How often an alert is posted to a webhook that fails.",
+              "The pause doubles from a second on: eight attempts take about two minutes."},
+             &values.webhook_attempts, {8, 1, 20}, PGC_SIGHUP, 0);
 }
 
 // One pointer of the process, found by name from both shared objects.
@@ -162,6 +186,7 @@ void define_settings() {
   define_picking();
   define_worker();
   define_requests();
+  define_budgets();
   define_alerts();
   MarkGUCPrefixReserved("keypool");
   published_settings() = &values;

@@ -11,19 +11,24 @@ namespace keypool::pg {
 enum class PickLog : int { kOff, kDebug, kLog };
 
 struct Settings {
-  char* root_key_file;        // '': not set
-  char* root_key_command;     // '': not set
-  int max_keys;               // slots of the pool
-  int max_leases;             // slots of the lease table
-  int default_strategy;       // index in core's order of strategies
-  int health_check_interval;  // milliseconds, 0: no periodic checks
-  int request_timeout;        // milliseconds
-  double error_rate_alert;    // share of requests, 0..1
-  int unused_key_alert;       // seconds, 0: never
-  int lease_timeout;          // seconds
-  int request_retention;      // minutes, 0: for ever
-  int lookup_attempts;        // of the worker, 0: none
-  int lookup_backoff;         // milliseconds before the first, doubled for each further one
+  char* root_key_file;          // '': not set
+  char* root_key_command;       // '': not set
+  int max_keys;                 // slots of the pool
+  int max_leases;               // slots of the lease table
+  int max_budget_accounts;      // budgets, and users, keys … with a budget each, in shared memory
+  int default_strategy;         // index in core's order of strategies
+  int health_check_interval;    // milliseconds, 0: no periodic checks
+  int request_timeout;          // milliseconds
+  double error_rate_alert;      // share of requests, 0..1
+  int unused_key_alert;         // seconds, 0: never
+  double rate_limit_alert;      // share of a key's limit, 0..1
+  double cost_alert;            // share of a budget, 0..1
+  int webhook_attempts;         // of one delivery
+  double unknown_request_cost;  // dollars
+  int lease_timeout;            // seconds
+  int request_retention;        // minutes, 0: for ever
+  int lookup_attempts;          // of the worker, 0: none
+  int lookup_backoff;           // milliseconds before the first, doubled for each further one
   bool validate_format;
   bool count_requests;
   bool worker;

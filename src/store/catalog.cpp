@@ -1,5 +1,7 @@
 #include "store/catalog.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "core/error.hpp"
@@ -24,6 +26,9 @@ Catalog cached = {};
 bool valid = false;
 std::uint64_t generation = 0;
 
+using Note = void (*)(Oid relation);
+constinit std::array<Note, 4> notes = {};
+
 // Any of our tables, or everything: look again. That is rare, and cheap enough to do for each
 // committed key, which sends such a message too.
 void forget(Datum, Oid relation) {
@@ -31,6 +36,9 @@ void forget(Datum, Oid relation) {
                     relation == cached.providers || relation == cached.data_keys ||
                     relation == cached.key_state || relation == cached.requests;
   if (ours) valid = false;
+  for (const Note note : notes) {
+    if (note != nullptr) note(relation);
+  }
 }
 
 Oid owner_of(Oid relation) {
@@ -70,8 +78,11 @@ Catalog look_up() {
   found.rollup_state = relation("rollup_state");
   found.tracking_rollup = relation("tracking_rollup");
   found.usage_rollup = relation("usage_rollup");
+  found.budget_spending = relation("budget_spending");
   found.model_prices = relation("model_prices");
   found.model_prices_pkey = relation("model_prices_pkey");
+  found.caller_limits = relation("caller_limits");
+  found.caller_limits_name = relation("caller_limits_name");
   found.owner = owner_of(found.api_keys);
   return found;
 }
@@ -96,6 +107,14 @@ const Catalog& catalog() {
   cached = found;
   valid = true;
   return cached;
+}
+
+void watch_relations(Note note) {
+  const auto place = std::find(notes.begin(), notes.end(), nullptr);
+  if (place == notes.end()) {
+    throw core::Error(core::ErrorCode::kInternal, "too many watch the relations");
+  }
+  *place = note;
 }
 
 Oid known_api_keys() noexcept { return cached.api_keys; }

@@ -27,8 +27,11 @@ struct Catalog {
   Oid rollup_state;
   Oid tracking_rollup;
   Oid usage_rollup;
+  Oid budget_spending;
   Oid model_prices;
   Oid model_prices_pkey;
+  Oid caller_limits;
+  Oid caller_limits_name;  // the index
 };
 
 // _PG_init only: registers the callback that forgets.
@@ -36,6 +39,11 @@ void install_catalog();
 
 // Throws kNotReady when the extension is not installed in this database.
 const Catalog& catalog();
+
+// Has note(relation) called from now on whenever Postgres says that a relation changed, InvalidOid
+// for all of them. It may look nothing up. Once a process for each `note`: Postgres has no more
+// than ten places for such callbacks, which other libraries need too, so this one is shared.
+void watch_relations(void (*note)(Oid relation));
 
 // The oid of keypool.api_keys as last looked up, InvalidOid if never: for callbacks that may not
 // look anything up.

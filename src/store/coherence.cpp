@@ -27,6 +27,7 @@ struct Changes {
   core::Database* database;  // null: nothing
   SubTransactionId told_in;  // where the message for standbys was queued last
   bool mirrored;
+  bool budgets;
   std::uint64_t shards[core::kUserShards / 64];
 };
 Changes changes = {};
@@ -50,6 +51,7 @@ Changes& begin_changes() {
 void publish_changes() noexcept {
   core::Epochs& epochs = changes.database->epochs;
   if (changes.mirrored) epochs.mirrored.fetch_add(1);
+  if (changes.budgets) epochs.budgets.fetch_add(1);
   for (std::size_t word = 0; word < std::size(changes.shards); ++word) {
     for (std::uint64_t bits = changes.shards[word]; bits != 0; bits &= bits - 1) {
       epochs.users[word * 64 + static_cast<std::size_t>(std::countr_zero(bits))].fetch_add(1);
@@ -66,8 +68,9 @@ void at_transaction_event(XactEvent event, void*) {
     case XACT_EVENT_PRE_PREPARE:
       // The callback at COMMIT PREPARED may run in another session, which knows of no changes.
       ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                      errmsg("cannot prepare a transaction that changed keys or providers"),
-                      errhint("Commit the change of keys in a transaction of its own.")));
+                      errmsg("cannot prepare a transaction that changed keys, providers or "
+                             "budgets"),
+                      errhint("Commit the change in a transaction of its own.")));
       break;
     case XACT_EVENT_COMMIT:
       publish_changes();
@@ -84,6 +87,7 @@ void at_transaction_event(XactEvent event, void*) {
 void distrust_all(core::Database& database) noexcept {
   database.epochs.mirrored.fetch_add(1);
   for (auto& shard : database.epochs.users) shard.fetch_add(1);
+  database.epochs.budgets.fetch_add(1);
 }
 
 // On a standby the commit happened elsewhere; its message comes through replay, to every backend.
@@ -113,6 +117,8 @@ void mark_all_changed() {
   all.mirrored = true;
   for (std::uint64_t& word : all.shards) word = ~std::uint64_t{0};
 }
+
+void mark_budgets_changed() { begin_changes().budgets = true; }
 
 void catch_up() {
   core::Database& database = current_database();

@@ -19,6 +19,8 @@ void mark_mirrored_changed();
 void mark_user_changed(std::string_view user);
 // This transaction changed an unknown number of keys, as TRUNCATE does.
 void mark_all_changed();
+// This transaction changed budgets, or their books otherwise than by folding the log.
+void mark_budgets_changed();
 
 // On a standby: takes in what replay has delivered. Before any look at an epoch.
 void catch_up();

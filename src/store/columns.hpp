@@ -79,6 +79,7 @@ enum {
   kLastUsedAt,
   kModelBlocks,
   kUpdatedAt,
+  kLimitCounts,
   kEnd
 };
 }
@@ -129,6 +130,7 @@ enum {
   kCachedInputCost,
   kValidFrom,
   kSource,
+  kBuiltin,
   kEnd
 };
 }
@@ -151,6 +153,30 @@ enum {
   kCachedTokens,
   kCostUsd,
   kProcessingTimeMs,
+  kEnd
+};
+}
+
+namespace caller_limit_column {
+enum { kId = 1, kScope, kName, kPicksPerMinute, kPicksPerHour, kEnabled, kEnd };
+}
+
+namespace budget_column {
+enum {
+  kId = 1,
+  kName,
+  kScope,
+  kScopeId,
+  kPeriod,
+  kRollingWindow,
+  kTimeZone,
+  kLimitUsd,
+  kAction,
+  kFallbackModel,
+  kFailMode,
+  kEnabled,
+  kCreatedAt,
+  kCountsFrom,
   kEnd
 };
 }

@@ -2,6 +2,7 @@
 
 #include "core/publish.hpp"
 #include "pg/lwlock.hpp"
+#include "store/shared_budgets.hpp"
 #include "store/shared_pool.hpp"
 
 #include "pg/postgres.hpp"
@@ -10,13 +11,16 @@ namespace keypool::store {
 
 namespace {
 
-// Under the exclusive lock. What was loaded from the old tables but is not published yet must not
-// pass for current, nor may the next database that gets the entry: every epoch moves on.
+// Under the pool's exclusive lock. What was loaded from the old tables but is not published yet
+// must not pass for current, nor may the next database that gets the entry: every epoch moves on.
 void empty(core::Database& entry) noexcept {
   core::Publisher(pool(), now()).drop(entry.oid.load());
   entry.epochs.mirrored.fetch_add(1);
   for (auto& shard : entry.epochs.users) shard.fetch_add(1);
+  entry.epochs.budgets.fetch_add(1);
   entry.dirty.store(false);
+  const pg::ExclusiveGuard guard(budget_lock());
+  budget_table().forget(entry);
 }
 
 }  // namespace

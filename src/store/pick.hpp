@@ -17,16 +17,9 @@
 #include "core/envelope.hpp"
 #include "core/pool.hpp"
 #include "core/selection.hpp"
+#include "store/pick_request.hpp"
 
 namespace keypool::store {
-
-struct PickRequest {
-  std::string_view provider;      // name or alias
-  std::string_view user;          // empty: none
-  std::string_view organization;  // empty: none
-  core::Wish wish;
-  bool fallback = false;
-};
 
 // What was chosen, still sealed. Copied out, so that no lock is held while decrypting.
 struct Picked {
@@ -34,7 +27,8 @@ struct Picked {
   std::int64_t lease_id;  // 0: none was asked for
   core::OwnerKind kind;
   core::Strategy strategy;
-  bool has_base_url;  // the key has its own, in its row
+  bool has_base_url;       // the key has its own, in its row
+  unsigned passed_owners;  // a bit for each kind that has keys, none of which could be taken
   std::uint8_t key_name_size;
   std::uint16_t envelope_size;
   std::uint8_t provider_size;
@@ -53,36 +47,23 @@ struct Picked {
   }
 };
 
+// What led to a choice, for the receipt.
+struct PickStory {
+  // Another model than was asked for, which a budget or another provider made it; empty: the same.
+  std::string model;
+  // What was tried before and why it was not taken, as a JSON array of objects with `provider`,
+  // `key_source` and `reason`, as far as each is known; empty: nothing.
+  std::string tried;
+};
+
 // Throws kInvalidArgument (an owner's name that is too long), kUnknownProvider, kNoKeyAvailable
 // (the detail counts candidates by reason, the hint names the earliest moment one frees),
+// kLimitExceeded (a budget, or the caller's own limit),
 // kConfigurationLimit (pool or lease table full).
-void pick(const PickRequest& request, Picked& picked);
+void pick(const PickRequest& request, Picked& picked, PickStory* story = nullptr);
 
 // Writes the plaintext of what pick() chose, picked.secret_size() bytes. Throws what
 // store/keyring.hpp throws; `out` is wiped then.
 void open_picked(const Picked& picked, const PickRequest& request, std::span<std::byte> out);
-
-// One key that a pick looks at, in the order in which it does.
-struct Candidate {
-  std::int64_t key_id;
-  std::string key_name;
-  std::string provider;
-  core::OwnerKind kind;
-  core::Standing standing;
-  core::FailureClass failure;  // why it cools or is unhealthy
-  core::Rank rank;             // among the eligible ones of its owner
-  double score;                // the strategy's measure for people
-};
-
-// Every candidate of the same request; reserves nothing.
-std::vector<Candidate> candidates(const PickRequest& request);
-
-// Where a pick would succeed now: one entry a provider and owner kind.
-struct Availability {
-  std::string provider;
-  core::OwnerKind kind;
-  std::int32_t keys;
-};
-std::vector<Availability> availability(std::string_view user, std::string_view organization);
 
 }  // namespace keypool::store

@@ -15,13 +15,14 @@ namespace keypool::store {
 // Copied out, so that no lock is held while it is used.
 class ProviderName {
  public:
+  ProviderName() = default;
   explicit ProviderName(const core::ProviderConfig& config)
       : text_(config.name), size_(config.name_size) {}
   std::string_view view() const noexcept { return {text_.data(), size_}; }
 
  private:
-  std::array<char, core::kMaxProviderName> text_;
-  std::uint8_t size_;
+  std::array<char, core::kMaxProviderName> text_ = {};
+  std::uint8_t size_ = 0;
 };
 
 // Disabled ones have names, too. Throws kUnknownProvider, with near names.

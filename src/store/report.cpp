@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/selection.hpp"
+#include "store/budget_settlement.hpp"
 #include "store/key_slot.hpp"
 #include "store/shared_pool.hpp"
 #include "store/worker_board.hpp"
@@ -13,32 +14,21 @@
 
 namespace keypool::store {
 
-namespace {
-
-// A remaining count of zero is believed, with its reset; a remaining count above it frees nothing.
-void note_limits(core::Slot& slot, const core::RateLimits& limits, core::Micros now) {
-  if (limits.remaining_requests == 0 && limits.reset_requests_at) {
-    core::note_exhausted(slot, *limits.reset_requests_at, now);
-  }
-  if (limits.remaining_tokens == 0 && limits.reset_tokens_at) {
-    core::note_exhausted(slot, *limits.reset_tokens_at, now);
-  }
-}
-
-}  // namespace
-
 void note_dirty(core::Database& database) noexcept {
   if (database.dirty.load(std::memory_order_relaxed)) return;
   if (!database.dirty.exchange(true)) wake_worker(database.oid.load(std::memory_order_relaxed));
 }
 
-bool report_failure(core::Database& database, std::int64_t key_id, const core::Failure& failure) {
+bool report_failure(core::Database& database, std::int64_t key_id, const core::Failure& failure,
+                    const core::RateLimits& limits) {
   return change_slot(
       database, key_id, [&](core::Slot& slot, core::Provider& provider, const core::Moment& at) {
         const bool blamed = core::note_failure(slot, provider, failure, at.now, at.random);
         ++slot.usage.requests;
         slot.usage.errors += blamed ? 1 : 0;
         slot.usage.recent.add(at.now, blamed);
+        // What is used up for one model alone is left for the others.
+        if (!failure.is_of_model_alone()) slot.told.tell(at.now, limits);
       });
 }
 
@@ -50,7 +40,7 @@ bool report_success(core::Database& database, std::int64_t key_id, double latenc
                        ++slot.usage.requests;
                        slot.usage.recent.add(at.now, false);
                        note_latency(slot, provider, latency_ms);
-                       note_limits(slot, limits, at.now);
+                       slot.told.tell(at.now, limits);
                      });
 }
 
@@ -77,6 +67,7 @@ void release_lease(core::Database& database, std::int64_t lease_id, bool unused)
                 [&](core::Slot& slot, core::Provider&, const core::Moment&) {
                   core::return_lease(slot, *lease, unused && !expired);
                 });
+    give_back_budgets(*lease);
   }
   if (lease && !expired) return;
   throw core::Error(core::ErrorCode::kLeaseUnknown,
@@ -92,6 +83,7 @@ std::uint32_t expire_leases() {
               [&](core::Slot& slot, core::Provider&, const core::Moment&) {
                 core::return_lease(slot, *lease, false);
               });
+    give_back_budgets(*lease);
     ++freed;
   }
   return freed;

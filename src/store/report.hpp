@@ -17,10 +17,11 @@ namespace keypool::store {
 // The worker has something to write down; wakes it if it did not know. Cannot fail.
 void note_dirty(core::Database& database) noexcept;
 
-bool report_failure(core::Database& database, std::int64_t key_id, const core::Failure& failure);
+// Limits read from the answer's headers can only tighten what may be picked.
+bool report_failure(core::Database& database, std::int64_t key_id, const core::Failure& failure,
+                    const core::RateLimits& limits);
 
-// `latency_ms` < 0: not known. Limits read from the answer's headers may cool the key, never free
-// it.
+// `latency_ms` < 0: not known.
 bool report_success(core::Database& database, std::int64_t key_id, double latency_ms,
                     const core::RateLimits& limits);
 

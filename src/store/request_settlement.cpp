@@ -10,11 +10,13 @@
 #include "pg/settings.hpp"
 #include "pg/snapshot.hpp"
 #include "pg/spi.hpp"
+#include "store/budget_settlement.hpp"
 #include "store/catalog.hpp"
 #include "store/coherence.hpp"
 #include "store/key_slot.hpp"
 #include "store/loader.hpp"
 #include "store/report.hpp"
+#include "store/shared_budgets.hpp"
 #include "store/shared_pool.hpp"
 #include "store/worker_board.hpp"
 
@@ -27,6 +29,8 @@ namespace {
 // One transaction's keys that are not in use push out no more than this part of those that are.
 constexpr std::uint32_t kLoadedShare = 8;
 
+using Keys = core::PendingUsage::Keys;
+
 bool in_pool(core::Database& database, std::int64_t key_id) {
   const pg::SharedGuard guard(pool_lock());
   return pool().find_slot(database.oid.load(), key_id) != core::kNone;
@@ -35,14 +39,13 @@ bool in_pool(core::Database& database, std::int64_t key_id) {
 // One statement, in the order of ids, so that two such transactions never wait for each other in a
 // circle. Keys that are gone are passed over, and so is what would take from a key without a row:
 // there is nothing to be taken.
-void add_to_rows(std::vector<const core::PendingKey*>& keys) {
+void add_to_rows(std::vector<const Keys::Entry*>& keys) {
   if (keys.empty()) return;
-  std::sort(keys.begin(), keys.end(),
-            [](const auto* a, const auto* b) { return a->key_id < b->key_id; });
+  std::sort(keys.begin(), keys.end(), [](const auto* a, const auto* b) { return a->key < b->key; });
   const auto column = [&keys](auto pick) {
     std::vector<std::int64_t> values;
     values.reserve(keys.size());
-    for (const core::PendingKey* key : keys) values.push_back(pick(*key));
+    for (const Keys::Entry* key : keys) values.push_back(pick(*key));
     return values;
   };
   const pg::LatestSnapshot latest;
@@ -67,13 +70,13 @@ void add_to_rows(std::vector<const core::PendingKey*>& keys) {
       " cost_today_nano = greatest(excluded.cost_today_nano"
       " + CASE WHEN old.cost_day = excluded.cost_day THEN old.cost_today_nano ELSE 0 END, 0),"
       " cost_day = excluded.cost_day",
-      column([](const auto& key) { return key.key_id; }),
-      column([](const auto& key) { return key.total.requests; }),
-      column([](const auto& key) { return key.total.errors; }),
-      column([](const auto& key) { return key.total.tokens; }),
-      column([](const auto& key) { return key.total.cost_nano; }),
-      column([](const auto& key) { return key.total.cost_today_nano; }),
-      column([](const auto& key) { return std::int64_t{key.total.day}; }));
+      column([](const auto& key) { return key.key; }),
+      column([](const auto& key) { return key.value.total.requests; }),
+      column([](const auto& key) { return key.value.total.errors; }),
+      column([](const auto& key) { return key.value.total.tokens; }),
+      column([](const auto& key) { return key.value.total.cost_nano; }),
+      column([](const auto& key) { return key.value.total.cost_today_nano; }),
+      column([](const auto& key) { return std::int64_t{key.value.total.day}; }));
 }
 
 // Adds without falling below nothing or over the edge.
@@ -95,6 +98,11 @@ void adjust(std::int64_t& amount, std::int64_t by) noexcept {
 std::uint32_t as_events(std::int64_t tokens) noexcept {
   return static_cast<std::uint32_t>(
       std::clamp<std::int64_t>(tokens, 0, std::numeric_limits<std::uint32_t>::max()));
+}
+
+void use_tokens(core::Slot& slot, std::int64_t tokens, core::Micros now) noexcept {
+  slot.tokens_minute.add(now, as_events(tokens));
+  slot.told.tokens.use(now, as_events(tokens));
 }
 
 void add_totals(core::Usage& usage, const core::UsageDelta& total, core::Micros now) noexcept {
@@ -129,22 +137,25 @@ void note_outcome(core::Slot& slot, core::Provider& provider, const core::Logged
   core::note_failure(slot, provider, failure, at.now, at.random);
 }
 
-void settle_key(core::Database& database, const core::PendingKey& key) noexcept {
-  if (key.key_id == 0) return;
+void settle_key(core::Database& database, std::int64_t key_id,
+                const core::PendingKey& key) noexcept {
+  if (key_id == 0) return;
   // Also one whose share is in its row: if it is in the pool by now, it was loaded without it, and
   // the row will be overwritten with what the pool says.
-  change_slot(database, key.key_id,
+  change_slot(database, key_id,
               [&](core::Slot& slot, core::Provider& provider, const core::Moment& at) {
                 add_totals(slot.usage, key.total, at.now);
-                slot.tokens_minute.add(at.now, as_events(key.total.fresh_tokens));
+                use_tokens(slot, key.total.fresh_tokens, at.now);
                 if (key.has_outcome) note_outcome(slot, provider, key.last, at);
               });
 }
 
 // What was reserved becomes what was used. A lease that is over has been given back already; its
 // tokens count all the same.
-void settle_lease(core::Database& database, const core::PendingLease& used) noexcept {
+void settle_lease(core::Database& database, const core::PendingLease& used,
+                  std::vector<core::Lease>& settled) noexcept {
   const auto lease = pool().leases().take(used.lease_id, database.oid.load());
+  if (lease) settled.push_back(*lease);
   const std::int64_t key_id = lease ? lease->key_id : used.key_id;
   if (key_id == 0) return;
   change_slot(database, key_id, [&](core::Slot& slot, core::Provider&, const core::Moment& at) {
@@ -153,7 +164,16 @@ void settle_lease(core::Database& database, const core::PendingLease& used) noex
       core::return_lease(slot, *lease, false);
       slot.tokens_minute.take_back(lease->acquired_at, as_events(reserved - used.tokens));
     }
-    slot.tokens_minute.add(at.now, as_events(used.tokens - reserved));
+    use_tokens(slot, used.tokens - reserved, at.now);
+  });
+}
+
+// What the provider said after these requests includes them.
+void tell_limits(core::Database& database, std::int64_t key_id,
+                 const core::PendingKey& key) noexcept {
+  if (key_id == 0 || key.told.empty()) return;
+  change_slot(database, key_id, [&](core::Slot& slot, core::Provider&, const core::Moment& at) {
+    slot.told.tell(at.now, key.told);
   });
 }
 
@@ -171,34 +191,40 @@ void count_tracked(core::Database& database, core::Tracked kind, std::uint64_t t
 
 }  // namespace
 
-void prepare_settlement(const core::PendingUsage& pending) {
+void prepare_settlement(core::PendingUsage& pending) {
+  pending.settled().reserve(pending.leases().size());  // after the commit nothing may fail
   catch_up();
   core::Database& database = current_database();
   const auto absent = [&] {
-    std::vector<const core::PendingKey*> keys;
-    for (const core::PendingKey& key : pending.keys()) {
-      if (key.key_id != 0 && !in_pool(database, key.key_id)) keys.push_back(&key);
+    std::vector<const Keys::Entry*> keys;
+    for (const Keys::Entry& key : pending.keys()) {
+      if (key.key != 0 && !in_pool(database, key.key)) keys.push_back(&key);
     }
     return keys;
   };
-  std::vector<const core::PendingKey*> keys = absent();
+  std::vector<const Keys::Entry*> keys = absent();
   if (keys.empty()) return;
   if (keys.size() <= pool().capacity() / kLoadedShare) {
-    for (const core::PendingKey* key : keys) load_key_if_room(database, key->key_id);
+    for (const Keys::Entry* key : keys) load_key_if_room(database, key->key);
     keys = absent();
   }
   add_to_rows(keys);
 }
 
-void settle_pending(const core::PendingUsage& pending) noexcept {
+void settle_pending(core::PendingUsage& pending, std::uint64_t known_budgets) noexcept {
   core::Database& database = current_database();
-  for (const core::PendingKey& key : pending.keys()) {
+  settlement_count().begun.fetch_add(1);
+  for (const auto& [level, key_id, key] : pending.keys()) {
     for (std::size_t kind = 0; kind < std::size(key.tracked); ++kind) {
       count_tracked(database, static_cast<core::Tracked>(kind), key.tracked[kind]);
     }
-    settle_key(database, key);
+    settle_key(database, key_id, key);
   }
-  for (const core::PendingLease& lease : pending.leases()) settle_lease(database, lease);
+  std::vector<core::Lease>& leases = pending.settled();
+  for (const core::PendingLease& lease : pending.leases()) settle_lease(database, lease, leases);
+  for (const auto& [level, key_id, key] : pending.keys()) tell_limits(database, key_id, key);
+  settle_budgets(database, pending, leases, known_budgets);
+  settlement_count().ended.fetch_add(1);
   note_dirty(database);
 }
 

@@ -7,6 +7,9 @@
 #include "pg/entry.hpp"
 #include "pg/guard.hpp"
 #include "pg/settings.hpp"
+#include "store/budget_charges.hpp"
+#include "store/budget_settlement.hpp"
+#include "store/cost_estimate.hpp"
 #include "store/report.hpp"
 #include "store/request_settlement.hpp"
 #include "store/shared_pool.hpp"
@@ -26,10 +29,21 @@ constexpr core::Micros kFresh = 5 * core::kMinute;
 
 // Of the running transaction; null when it has logged nothing.
 core::PendingUsage* pending = nullptr;
+// The budgets that its charges were added up for.
+std::uint64_t known_budgets = 0;
 
 core::PendingUsage& begin_pending() {
-  if (pending == nullptr) pending = new core::PendingUsage;
+  if (pending == nullptr) {
+    known_budgets = current_database().budgets.loaded.load();
+    pending = new core::PendingUsage;
+  }
   return *pending;
+}
+
+// Budgets are charged at COMMIT all the same: their sums are read anew.
+void leave_uncounted() {
+  begin_pending();
+  known_budgets = 0;
 }
 
 void forget_pending() noexcept {
@@ -39,6 +53,10 @@ void forget_pending() noexcept {
 
 // The statement's time is near enough, and costs nothing.
 core::Micros about_now() { return GetCurrentStatementStartTimestamp(); }
+
+bool is_fresh(const LoggedRequest& request, core::Micros at) noexcept {
+  return request.created_at > at - kFresh && request.created_at < at + kFresh;
+}
 
 core::UsageDelta delta_of(const LoggedRequest& request, int sign) {
   const auto today = static_cast<std::int32_t>(about_now() / core::kDay);
@@ -62,7 +80,7 @@ core::LoggedOutcome outcome_of(const LoggedRequest& request, core::Micros at) {
       core::classify({.http_status = request.http_status,
                       .error_type = request.error_type.value_or(request.status),
                       .body = request.error_message,
-                      .headers = {},
+                      .headers = request.headers,
                       .known_secret = {}},
                      at);
   outcome.failure = verdict.failure;
@@ -73,6 +91,15 @@ core::LoggedOutcome outcome_of(const LoggedRequest& request, core::Micros at) {
   const std::size_t size = std::min(verdict.code.size(), outcome.code.size() - 1);
   std::memcpy(outcome.code.data(), verdict.code.data(), size);
   return outcome;
+}
+
+void note_outcome(core::PendingKey& entry, const LoggedRequest& request, core::Micros at) {
+  entry.last = outcome_of(request, at);
+  entry.has_outcome = true;
+  // What is used up for one model alone is left for the others.
+  const bool of_model_alone = entry.last.for_model && entry.last.model != 0;
+  if (request.headers.empty() || of_model_alone) return;
+  entry.told.tell(at, core::read_rate_limits(request.headers, at));
 }
 
 core::Tracked tracked(const LoggedRequest& request) {
@@ -88,9 +115,11 @@ std::int64_t counted_key(const LoggedRequest& request) noexcept {
 }
 
 void add_difference(const LoggedRequest& request, int sign) {
-  if (!pg::settings().count_requests) return note_change();
-  begin_pending().add(GetCurrentTransactionNestLevel(), counted_key(request),
-                      delta_of(request, sign));
+  if (!pg::settings().count_requests) return leave_uncounted();
+  const int level = GetCurrentTransactionNestLevel();
+  core::PendingUsage& all = begin_pending();
+  all.add(level, counted_key(request), delta_of(request, sign));
+  charge_budgets(current_database(), all, level, request, sign);
 }
 
 void at_transaction_event(XactEvent event, void*) {
@@ -98,6 +127,7 @@ void at_transaction_event(XactEvent event, void*) {
   switch (event) {
     case XACT_EVENT_PRE_COMMIT:
       pg::barrier([] { prepare_settlement(*pending); });
+      announce_settlement();
       break;
     case XACT_EVENT_PRE_PREPARE:
       if (pending->empty()) break;
@@ -107,11 +137,12 @@ void at_transaction_event(XactEvent event, void*) {
                       errhint("Log requests in a transaction of their own.")));
       break;
     case XACT_EVENT_COMMIT:
-      settle_pending(*pending);
+      settle_pending(*pending, known_budgets);
       forget_pending();
       break;
     case XACT_EVENT_ABORT:
     case XACT_EVENT_PREPARE:
+      withdraw_settlement();
       forget_pending();
       break;
     default:
@@ -141,9 +172,9 @@ bool failed(const LoggedRequest& request) noexcept {
 void note_change() { begin_pending(); }
 
 void count_request(const LoggedRequest& request) {
-  if (!pg::settings().count_requests) return note_change();
+  if (!pg::settings().count_requests) return leave_uncounted();
   const core::Micros at = about_now();
-  const bool fresh = request.created_at > at - kFresh && request.created_at < at + kFresh;
+  const bool fresh = is_fresh(request, at);
   core::UsageDelta delta = delta_of(request, 1);
   if (fresh) {
     delta.fresh_failures = delta.errors != 0 ? 1 : 0;
@@ -154,13 +185,20 @@ void count_request(const LoggedRequest& request) {
   core::PendingUsage& all = begin_pending();
   core::PendingKey& entry = all.add(level, counted_key(request), delta);
   ++entry.tracked[static_cast<int>(tracked(request))];
-  if (fresh && request.api_key_id) {
-    entry.last = outcome_of(request, at);
-    entry.has_outcome = true;
-  }
+  charge_budgets(current_database(), all, level, request, 1);
+  if (fresh && request.is_priced) note_cost(request.provider, request.model, request.cost_nano);
+  if (fresh && request.api_key_id) note_outcome(entry, request, at);
   if (request.lease_id) {
     all.settle({level, *request.lease_id, counted_key(request), request.tokens});
   }
+}
+
+void note_headers(const LoggedRequest& request) {
+  const core::Micros at = about_now();
+  if (request.headers.empty() || !request.api_key_id || !is_fresh(request, at)) return;
+  if (!pg::settings().count_requests) return;
+  const int level = GetCurrentTransactionNestLevel();
+  note_outcome(begin_pending().add(level, counted_key(request), {}), request, at);
 }
 
 void uncount_request(const LoggedRequest& request) { add_difference(request, -1); }

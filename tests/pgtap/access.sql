@@ -1,6 +1,6 @@
 -- What each level of grant_keypool may do, and what none may: read ciphertext, or write around the
 -- functions.
-SELECT plan(94);
+SELECT plan(122);
 
 CREATE EXTENSION pg_keypool;
 SELECT add_key('openai', 'sk-pgtap-access-key-000000001');
@@ -36,6 +36,7 @@ INSERT INTO deeds VALUES
   (1, 'SELECT * FROM keypool.provider_statistics'),
   (1, 'SELECT * FROM keypool.active_alerts, keypool.alert_history'),
   (1, 'SELECT * FROM keypool.worker_status'),
+  (1, 'SELECT * FROM keypool.webhook_status'),
   (1, 'SELECT * FROM keypool.api_key_tracking_quality, keypool.api_key_tracking_trend'),
   (1, 'SELECT * FROM keypool.key_source_usage, keypool.request_costs, keypool.model_usage, '
       'keypool.model_comparison, keypool.pricing_quality'),
@@ -44,7 +45,11 @@ INSERT INTO deeds VALUES
   (1, 'SELECT prometheus_metrics()'),
   (1, $$SELECT estimate_cost('openai', 'gpt-4', 1)$$),
   (1, 'SELECT * FROM keypool.model_prices'),
+  (1, 'SELECT * FROM keypool.session_costs, keypool.trace_costs'),
   (1, 'SELECT * FROM keypool.import_progress'),
+  (1, 'SELECT * FROM keypool.recommendations, keypool.budget_forecast'),
+  (1, 'SELECT * FROM keypool.caller_usage'),
+  (1, 'SELECT * FROM keypool.budget_status, keypool.budget_history'),
   (2, $$SELECT pick_key('openai')$$),
   (2, $$SELECT * FROM acquire_key('openai')$$),
   (2, $$SELECT * FROM explain_pick('openai')$$),
@@ -69,18 +74,38 @@ INSERT INTO deeds VALUES
   (3, 'SELECT * FROM keypool.chat_completion_requests'),
   (3, $$UPDATE keypool.chat_completion_requests SET user_id = 'u'$$),
   (3, 'DELETE FROM keypool.chat_completion_requests'),
+  (3, $$INSERT INTO keypool.caller_limits (scope, name, picks_per_minute) VALUES ('user', '*', 9)$$),
+  (3, 'UPDATE keypool.caller_limits SET enabled = false'),
+  (3, 'DELETE FROM keypool.caller_limits'),
   (3, $$SELECT import_requests('public.access_source')$$),
   (3, $$SELECT keypool.stop_following('public.access_source')$$),
   (3, 'SELECT * FROM backfill_requests()'),
+  (3, $$SELECT import_prices('{}')$$),
+  (3, 'SELECT * FROM reprice_requests()'),
   (3, 'SELECT * FROM keypool.request_import_refusals'),
   (3, 'DELETE FROM keypool.request_imports'),
+  (3, $$SELECT add_webhook('https://example.com', 'a-secret-of-some-length')$$),
+  (3, $$INSERT INTO keypool.alert_webhooks (url, secret)
+        VALUES ('https://example.com', 'a-secret-of-some-length')$$),
+  (3, 'UPDATE keypool.alert_webhooks SET enabled = false WHERE id = 1'),
+  (3, 'DELETE FROM keypool.alert_webhooks WHERE url IS NULL'),
+  (3, 'SELECT url, secret, events FROM keypool.alert_webhooks'),
+  (3, 'SELECT * FROM keypool.webhook_deliveries'),
   (3, 'SELECT keypool.fold_requests() FROM keypool.rollup_state'),
   (3, 'SELECT keypool.rebuild_rollups()'),
+  (3, $$INSERT INTO keypool.budgets (scope, period, limit_usd) VALUES ('global', 'day', 1)$$),
+  (3, 'UPDATE keypool.budgets SET period = period'),
+  (3, 'DELETE FROM keypool.budgets'),
   (9, $$UPDATE keypool.request_imports SET importer = 'postgres'$$),
   (9, $$INSERT INTO keypool.request_import_notes VALUES (1, '{1}')$$),
+  (9, 'TRUNCATE keypool.caller_limits'),
+  (9, 'SELECT * FROM keypool.key_advice, keypool.model_advice'),
   (9, 'SELECT * FROM keypool.backfill(1)'),
   (9, 'SELECT envelope FROM keypool.api_keys'),
   (9, 'SELECT fingerprint FROM keypool.api_keys'),
+  (9, 'SELECT envelope FROM keypool.alert_webhooks'),
+  (9, $$UPDATE keypool.alert_webhooks SET envelope = 'x'$$),
+  (9, 'DELETE FROM keypool.webhook_deliveries'),
   (9, 'SELECT wrapped FROM keypool.data_keys'),
   (9, 'SELECT * FROM keypool.api_keys'),
   (9, $$UPDATE keypool.api_keys SET envelope = 'x' WHERE id = 1$$),
@@ -90,6 +115,8 @@ INSERT INTO deeds VALUES
   (9, 'DELETE FROM keypool.data_keys'),
   (9, 'UPDATE keypool.key_state SET picks = 0'),
   (9, 'UPDATE keypool.usage_rollup SET requests = 0'),
+  (9, 'SELECT * FROM keypool.budget_spending'),
+  (9, 'UPDATE keypool.budget_spending SET spent_nano = 0'),
   (9, 'DELETE FROM keypool.request_changes'),
   (9, 'DELETE FROM keypool.alerts'),
   (9, $$SELECT grant_keypool('access_nobody', 'reader')$$),
@@ -168,6 +195,9 @@ INSERT INTO outcomes (statement) VALUES
   ($$SELECT get_usage_stats('openai')$$),
   ($$UPDATE keypool.api_keys SET weight = 2$$),
   ($$SELECT revoke_key(1)$$),
+  ($$SELECT add_webhook('https://example.com', 'a-secret-of-some-length', enabled => false)$$),
+  ($$INSERT INTO keypool.alert_webhooks (url, secret, events, enabled)
+     VALUES ('https://example.com', 'a-secret-of-some-length', '{rate_limit}', false)$$),
   ($$SELECT grant_keypool('access_nobody', 'admin')$$),
   ($$SELECT revoke_keypool('access_nobody')$$),
   ($$SELECT * FROM keypool.api_keys_overview, keypool.provider_statistics$$);

@@ -54,7 +54,8 @@ SELECT set_eq(
         'import_expression', 'is_import_spec', 'named_in_import', 'check_import_column',
         'check_import', 'import_rows', 'import_refusal', 'import_insertion', 'careful_import',
         'import_reads', 'plan_import_reading', 'plan_import_writing', 'plan_import_row', 'is_followed',
-        'import_days', 'tell_import_gaps', 'prepare_import', 'import_order', 'backfill_steps'],
+        'import_days', 'tell_import_gaps', 'prepare_import', 'import_order', 'backfill_steps', 'pricing_statement',
+        'budget_period', 'budget_counts_from', 'unbooked_spending', 'has_unbooked_requests'],
   'only what reads nothing but tables is STABLE, and little is IMMUTABLE');
 SELECT is_empty(
   $$ SELECT oid::regprocedure FROM functions WHERE proleakproof $$,
@@ -69,7 +70,7 @@ SELECT set_eq(
         'validate_key', 'check_key', 'check_keys', 'pick_key', 'acquire_key', 'release_key',
         'explain_pick', 'available_providers', 'mark_key_error', 'mark_key_success',
         'log_request', 'log_requests', 'estimate_cost', 'dev_key', 'get_usage_stats',
-        'import_requests', 'backfill_requests',
+        'import_requests', 'backfill_requests', 'import_prices', 'reprice_requests', 'add_webhook',
         'api_key_tracking_quality_report',
         'api_key_tracking_trend_report', 'prometheus_metrics', 'grant_keypool', 'revoke_keypool'],
   'people''s functions are in the schema of the extension, and no others');
@@ -83,9 +84,9 @@ SELECT set_eq(
        AND NOT oid = ANY (SELECT unnest(extconfig) FROM pg_extension
                           WHERE extname = 'pg_keypool') $$,
   ARRAY['chat_completion_requests', 'request_changes', 'rollup_state', 'tracking_rollup',
-        'usage_rollup'],
+        'usage_rollup', 'budget_spending', 'webhook_deliveries'],
   'pg_dump carries the rows of every table, but for the log, whose rows go by way of '
-  'request_dump, and what is folded from it');
+  'request_dump, what is folded from it, and what a copy must not post again');
 SELECT is_empty(
   $$ SELECT oid::regclass FROM relations
      WHERE relkind = 'v' AND 'security_invoker=true' = ANY (reloptions) $$,

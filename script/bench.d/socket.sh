@@ -1,7 +1,7 @@
 # Rows measured with clients, by pgbench; sourced by script/bench. They count the clock on the wall.
 
 # pgbench_command CLIENTS SECONDS SCRIPT[@WEIGHT]…: sets command. Of several scripts, each
-# transaction takes one at random.
+# transaction takes one at random. In the database $bench_database, if that is set.
 pgbench_command() {
   local clients=$1 seconds=$2 script
   shift 2
@@ -10,7 +10,7 @@ pgbench_command() {
   for script in "$@"; do
     command+=(-f "$ROOT/tests/bench/pgbench/${script%@*}.sql${script#"${script%@*}"}")
   done
-  command+=(postgres)
+  command+=("${bench_database:-postgres}")
 }
 
 # Microseconds from the question to the answer, on average, of script number $1 in a pgbench log on

@@ -177,6 +177,38 @@ WHERE line ~ '^api_key_tracking';
 SQL
 }
 
+tour_spending() {
+  chapter '7. Keeping to a budget'
+  show 'Dora may spend five cents a day:' <<'SQL'
+INSERT INTO keypool.budgets (name, scope, scope_id, period, limit_usd)
+VALUES ('Dora a day', 'user', 'dora', 'day', 0.05);
+SQL
+  show 'What a request may cost is reserved before it is made:' <<'SQL'
+CREATE TABLE receipt AS
+SELECT lease_id FROM acquire_key('anthropic', user_id => 'dora', model => 'claude-opus-4-1',
+                                 estimated_cost => 0.03);
+SELECT name, subject, limit_usd, spent_usd, reserved_usd, left_usd FROM keypool.budget_status;
+SQL
+  show_error 'So that another at the same time finds no room:' <<'SQL'
+SELECT lease_id FROM acquire_key('anthropic', user_id => 'dora', model => 'claude-opus-4-1',
+                                 estimated_cost => 0.03);
+SQL
+  show 'It cost less than that. What was reserved is given back, what was spent is exact:' <<'SQL'
+SELECT log_request('anthropic', 'claude-opus-4-1', user_id => 'dora', input_tokens => 300,
+                   output_tokens => 150, lease_id => lease_id) AS id
+FROM receipt;
+SELECT name, subject, limit_usd, spent_usd, reserved_usd, left_usd, used_percent AS percent
+FROM keypool.budget_status;
+SQL
+  show 'Instead of refusing, a cheaper model may serve; the receipt says why:' <<'SQL'
+UPDATE keypool.budgets SET action = 'fallback', fallback_model = 'claude-3-5-haiku-20241022'
+WHERE name = 'Dora a day';
+SELECT key_id, model, tried -> 0 ->> 'reason' AS instead_because
+FROM acquire_key('anthropic', user_id => 'dora', model => 'claude-opus-4-1',
+                 estimated_tokens => 2000);
+SQL
+}
+
 take_the_tour() {
   local database=demo
   tour_installing
@@ -185,6 +217,7 @@ take_the_tour() {
   tour_failing_over
   tour_looking
   tour_accounting
+  tour_spending
 }
 
 tour_import() {

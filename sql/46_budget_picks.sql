@@ -68,10 +68,18 @@ SELECT pg_temp.failure($$ SELECT pick_key('openai', 'u4') $$);
 SELECT key_id = :system_key, eligible, pg_temp.timeless(reason) FROM explain_pick('openai', 'u4');
 SELECT key_id = :system_key, eligible, reason FROM explain_pick('openai', 'u5');
 
+-- One's own budget replaces that for each of the same period.
+INSERT INTO keypool.budgets (name, scope, scope_id, period, limit_usd) VALUES ('own', 'user', 'u4', 'month', 5);
+SELECT pick_key('openai', 'u4') IS NOT NULL;
+SELECT name, spent_usd FROM keypool.budget_status WHERE subject = 'u4';
+DELETE FROM keypool.budgets WHERE name = 'own';
+SELECT pg_temp.failure($$ SELECT pick_key('openai', 'u4') $$);
+
 -- A change is in force with its COMMIT, and sums are kept; what is deleted refuses no more.
 UPDATE keypool.budgets SET limit_usd = 0.6 WHERE name = 'each user';
 SELECT pick_key('openai', 'u4') IS NOT NULL;
 DELETE FROM keypool.budgets WHERE name = 'each user';
+SELECT pick_key('openai', 'u4') IS NOT NULL;
 TABLE pg_temp.sums;
 
 -- Each scope refuses what it is about.

@@ -10,6 +10,8 @@ UNION ALL
 SELECT u.budget_id, u.subject COLLATE "C", u.period_start, u.spent_nano
 FROM keypool.unbooked_spending() u;
 
+-- Who has a budget of his own for the same period is not subject to that for each.
+--
 -- Of a rolling window all steps count up to the running one. What is reserved is asked for once,
 -- and is of this moment whatever the snapshot.
 CREATE VIEW keypool.budget_status AS
@@ -64,7 +66,11 @@ SELECT
 FROM sums s
 JOIN running r ON r.id = s.id
 JOIN keypool.budgets b ON b.id = s.id
-WHERE r.subject IS NOT NULL OR s.spent_usd <> 0 OR s.reserved_usd <> 0;
+WHERE r.subject IS NOT NULL
+   OR ((s.spent_usd <> 0 OR s.reserved_usd <> 0)
+       AND NOT EXISTS (SELECT FROM keypool.budgets own
+                       WHERE own.enabled AND own.scope = b.scope AND own.scope_id = s.subject
+                         AND own.period = b.period));
 
 -- Periods that are over. A rolling window and all time have none.
 CREATE VIEW keypool.budget_history AS

@@ -26,6 +26,7 @@ enum class BudgetScope : std::uint8_t {
 inline constexpr std::size_t kBudgetScopes = 7;
 
 enum class BudgetPeriod : std::uint8_t { kHour, kDay, kWeek, kMonth, kTotal, kRolling };
+inline constexpr std::size_t kBudgetPeriods = 6;
 
 enum class BudgetAction : std::uint8_t { kWarn, kBlock, kFallback };
 

@@ -22,6 +22,31 @@ std::uint32_t bit_of(BudgetScope scope) noexcept { return 1u << static_cast<int>
 
 }  // namespace
 
+// What a subject has of the budgets for each: one of its own replaces those of the same period.
+class ShareOfEach {
+ public:
+  ShareOfEach(const Database& database, BudgetScope scope) noexcept
+      : for_each_(database.budgets.for_each[static_cast<int>(scope)]) {}
+
+  void see(const BudgetConfig& budget) noexcept {
+    if (!budget.for_each) own_ |= 1u << static_cast<int>(budget.period);
+  }
+  bool is_replaced(const BudgetConfig& budget) const noexcept {
+    return budget.for_each && (own_ >> static_cast<int>(budget.period) & 1) != 0;
+  }
+  std::uint32_t size() const noexcept {
+    std::uint32_t sum = 0;
+    for (std::size_t period = 0; period < kBudgetPeriods; ++period) {
+      if ((own_ >> period & 1) == 0) sum += for_each_[period];
+    }
+    return sum;
+  }
+
+ private:
+  const std::uint32_t (&for_each_)[kBudgetPeriods];
+  std::uint32_t own_ = 0;  // a bit for each period
+};
+
 bool BudgetConfig::counts_as(const BudgetConfig& other) const noexcept {
   return scope == other.scope && for_each == other.for_each && period == other.period &&
          step == other.step && steps == other.steps && subject_view() == other.subject_view();
@@ -94,6 +119,17 @@ bool BudgetTable::is_usable(const Account& account, const AccountMoment& at) con
          account.spending.starts() == budgets_[account.budget].starts;
 }
 
+ShareOfEach BudgetTable::share_of(const Database& database, BudgetScope scope,
+                                  std::string_view subject) const noexcept {
+  ShareOfEach share(database, scope);
+  if (share.size() == 0) return share;
+  for (std::uint32_t i = first_of(database, scope, subject); i != kNone;
+       i = next_of(i, database, scope, subject)) {
+    share.see(budgets_[accounts()[i].budget]);
+  }
+  return share;
+}
+
 bool BudgetTable::are_usable(const AccountList& list, const AccountMoment& at) noexcept {
   for (const AccountRef& ref : list.view()) {
     Account& account = accounts()[ref.place];
@@ -106,11 +142,14 @@ bool BudgetTable::are_usable(const AccountList& list, const AccountMoment& at) n
 void BudgetTable::collect(const Database& database, BudgetScope scope, std::string_view subject,
                           const AccountMoment& at, AccountList& list) noexcept {
   if ((database.budgets.scopes.load(std::memory_order_relaxed) & bit_of(scope)) == 0) return;
+  const ShareOfEach share = share_of(database, scope, subject);
   std::uint32_t of_each = 0;
   for (std::uint32_t i = first_of(database, scope, subject); i != kNone;
        i = next_of(i, database, scope, subject)) {
     Account& account = accounts()[i];
-    of_each += budgets_[account.budget].for_each ? 1 : 0;
+    const BudgetConfig& budget = budgets_[account.budget];
+    if (share.is_replaced(budget)) continue;
+    of_each += budget.for_each ? 1 : 0;
     // Written only when it says something new: others are reading the same line.
     if (!account.recent.load(std::memory_order_relaxed)) account.recent.store(true);
     list.incomplete |= !is_usable(account, at);
@@ -122,18 +161,21 @@ void BudgetTable::collect(const Database& database, BudgetScope scope, std::stri
     for (; place != list.accounts.data() && place[-1].place > i; --place) *place = place[-1];
     *place = {i, account.generation};
   }
-  list.incomplete |= of_each < database.budgets.for_each[static_cast<int>(scope)];
+  list.incomplete |= of_each < share.size();
 }
 
 BudgetTable::Presence BudgetTable::presence(const Database& database, BudgetScope scope,
                                             std::string_view subject, const AccountMoment& at,
                                             Micros since) noexcept {
   Presence all = Presence::kUsable;
+  const ShareOfEach share = share_of(database, scope, subject);
   std::uint32_t of_each = 0;
   for (std::uint32_t i = first_of(database, scope, subject); i != kNone;
        i = next_of(i, database, scope, subject)) {
     Account& account = accounts()[i];
-    of_each += budgets_[account.budget].for_each ? 1 : 0;
+    const BudgetConfig& budget = budgets_[account.budget];
+    if (share.is_replaced(budget)) continue;
+    of_each += budget.for_each ? 1 : 0;
     const std::lock_guard lock(account.lock);
     if (is_usable(account, at)) continue;
     const bool under_way =
@@ -141,8 +183,7 @@ BudgetTable::Presence BudgetTable::presence(const Database& database, BudgetScop
     if (!under_way) return Presence::kLacking;
     all = Presence::kLoading;
   }
-  const bool all_there = of_each >= database.budgets.for_each[static_cast<int>(scope)];
-  return all_there ? all : Presence::kLacking;
+  return of_each >= share.size() ? all : Presence::kLacking;
 }
 
 const Account* BudgetTable::account(AccountRef ref) const noexcept {
@@ -222,10 +263,12 @@ bool BudgetTable::begin_load(const Database& database, BudgetScope scope, std::s
                              const AccountMoment& at, std::uint64_t load,
                              AccountList& begun) noexcept {
   const std::uint32_t oid = database.oid.load(std::memory_order_relaxed);
-  if (database.budgets.for_each[static_cast<int>(scope)] != 0) {
+  const ShareOfEach share = share_of(database, scope, subject);
+  if (share.size() != 0) {
     for (std::uint32_t i = 0; i < kMaxBudgets; ++i) {
       const BudgetConfig& budget = budgets_[i];
       if (budget.database != oid || budget.scope != scope || !budget.for_each) continue;
+      if (share.is_replaced(budget)) continue;
       std::uint32_t present = first_of(database, scope, subject);
       while (present != kNone && accounts()[present].budget != i) {
         present = next_of(present, database, scope, subject);
@@ -236,7 +279,7 @@ bool BudgetTable::begin_load(const Database& database, BudgetScope scope, std::s
   for (std::uint32_t i = first_of(database, scope, subject); i != kNone;
        i = next_of(i, database, scope, subject)) {
     Account& account = accounts()[i];
-    if (is_usable(account, at)) continue;
+    if (share.is_replaced(budgets_[account.budget]) || is_usable(account, at)) continue;
     if (begun.count == begun.accounts.size()) {
       begun.overflow = true;
       return true;
@@ -289,7 +332,8 @@ bool BudgetTable::mirror(Database& database, std::span<const BudgetConfig> budge
   if (static_cast<std::size_t>(others) + budgets.size() > kMaxBudgets) return false;
 
   // Both are in the order of ids, wherever the old ones lie.
-  std::fill(std::begin(database.budgets.for_each), std::end(database.budgets.for_each), 0);
+  for (auto& periods : database.budgets.for_each)
+    std::fill(std::begin(periods), std::end(periods), 0);
   for (std::uint32_t i = 0; i < kMaxBudgets; ++i) {
     BudgetConfig& old = budgets_[i];
     if (old.database != oid) continue;
@@ -311,7 +355,8 @@ bool BudgetTable::mirror(Database& database, std::span<const BudgetConfig> budge
     }
     budgets_[entry] = row;
     scopes |= bit_of(row.scope);
-    if (row.for_each) ++database.budgets.for_each[static_cast<int>(row.scope)];
+    if (row.for_each)
+      ++database.budgets.for_each[static_cast<int>(row.scope)][static_cast<int>(row.period)];
     if (is_new && !row.for_each && make_account(entry, row.subject_view()) == kNone) {
       return false;
     }

@@ -1,7 +1,8 @@
 // Budgets and the running sums of their spending, in one block of shared memory.
 //
 // A budget is a row of keypool.budgets as it was mirrored last. An account is the sum of one budget
-// for one subject; a budget for each ('*') has as many as there are subjects in use. What is
+// for one subject; a budget for each ('*') has as many as there are subjects in use, but for those
+// who have a budget of their own for the same period. What is
 // settled comes from the request log, what is reserved from leases; a reservation never carries
 // the two past the limit of a budget that refuses.
 //
@@ -118,6 +119,8 @@ struct Claim {
   Micros now;
 };
 
+class ShareOfEach;
+
 class BudgetTable {
  public:
   static std::size_t bytes_for(std::uint32_t accounts);
@@ -198,6 +201,8 @@ class BudgetTable {
                         std::string_view subject) const noexcept;
   std::uint32_t matching(std::uint32_t account, std::uint64_t hash, std::uint32_t database,
                          BudgetScope scope, std::string_view subject) const noexcept;
+  ShareOfEach share_of(const Database& database, BudgetScope scope,
+                       std::string_view subject) const noexcept;
   bool is_usable(const Account& account, const AccountMoment& at) const noexcept;
   void add(Account& account, Micros at, std::int64_t nano, Micros now, std::uint64_t seen_from,
            std::int64_t released) noexcept;

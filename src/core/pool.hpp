@@ -48,11 +48,12 @@ struct Epochs {
 // Which budgets the table of budgets (budget_table.hpp) has of a database: read without a lock, so
 // that whoever has none pays nothing.
 struct BudgetMirror {
-  std::atomic<std::uint64_t> loaded;      // the value of epochs.budgets that it reflects
-  std::atomic<Micros> next_boundary;      // when a period ends, and the next one is to be read
-  std::atomic<std::uint32_t> budgets;     // how many
-  std::atomic<std::uint32_t> scopes;      // a bit for each scope that some budget has
-  std::uint32_t for_each[kBudgetScopes];  // budgets for each subject; under the table's lock
+  std::atomic<std::uint64_t> loaded;   // the value of epochs.budgets that it reflects
+  std::atomic<Micros> next_boundary;   // when a period ends, and the next one is to be read
+  std::atomic<std::uint32_t> budgets;  // how many
+  std::atomic<std::uint32_t> scopes;   // a bit for each scope that some budget has
+  // Budgets for each subject; under the table's lock.
+  std::uint32_t for_each[kBudgetScopes][kBudgetPeriods];
 };
 
 struct Database {

@@ -51,6 +51,8 @@ std::string budget_objection(const core::AccountFigures& figures, std::int64_t w
       budget_name(figures) + ": " + spent_and_reserved(figures) + " of " + limit_of(figures.budget);
   if (wanted_nano > 1) text += ", " + core::dollars(wanted_nano) + " wanted";
   if (figures.free_at != core::kNever) text += ", until " + second_of(figures.free_at);
+  const std::string_view instead = figures.budget.fallback_model_view();
+  if (!instead.empty()) text += ", falling back to model \"" + std::string(instead) + "\"";
   return text;
 }
 

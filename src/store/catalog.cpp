@@ -66,6 +66,7 @@ Catalog look_up() {
   found.api_keys_pkey = relation("api_keys_pkey");
   found.api_keys_mirrored = relation("api_keys_mirrored");
   found.api_keys_user = relation("api_keys_user");
+  found.api_keys_secret = relation("api_keys_secret");
   found.key_state = relation("key_state");
   found.key_state_pkey = relation("key_state_pkey");
   found.requests = relation("chat_completion_requests");

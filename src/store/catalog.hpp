@@ -16,6 +16,7 @@ struct Catalog {
   Oid api_keys_pkey;
   Oid api_keys_mirrored;
   Oid api_keys_user;
+  Oid api_keys_secret;
   Oid key_state;
   Oid key_state_pkey;
   Oid requests;

@@ -12,7 +12,7 @@ use KeypoolCluster;
 
 # Each budget with what it counts now: since when and up to when.
 my $running = q{
-	SELECT b.id, b.scope, b.scope_id,
+	SELECT b.id, b.scope, b.scope_id, b.period,
 		CASE b.period
 			WHEN 'total' THEN '-infinity'
 			WHEN 'rolling' THEN
@@ -50,6 +50,9 @@ my $truth = qq{
 		SELECT l.subject, l.usd FROM ($charges) l
 		WHERE l.scope = b.scope AND l.created_at >= b.starts AND l.created_at < b.ends
 			AND (b.scope_id = '*' OR l.subject = coalesce(b.scope_id, ''))
+			AND NOT (b.scope_id IS NOT DISTINCT FROM '*' AND EXISTS (
+				SELECT FROM keypool.budgets own WHERE own.enabled AND own.scope = b.scope
+					AND own.scope_id = l.subject AND own.period = b.period))
 		UNION ALL
 		SELECT coalesce(b.scope_id, ''), 0 WHERE b.scope_id IS DISTINCT FROM '*') c
 	GROUP BY b.id, b.scope_id, c.subject

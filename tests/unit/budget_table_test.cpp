@@ -147,6 +147,26 @@ TEST_F(BudgetTableTest, AWarningRefusesNobodyAndWhatIsUnknownIsRefusedUnlessOpen
   }
 }
 
+TEST_F(BudgetTableTest, ABudgetOfOnesOwnReplacesThatForEachOfTheSamePeriod) {
+  BudgetConfig monthly = budget(3, BudgetScope::kUser, "*", 500);
+  monthly.period = BudgetPeriod::kMonth;
+  const BudgetConfig each = budget(1, BudgetScope::kUser, "*", 10);
+  mirror({each, monthly});
+  load(BudgetScope::kUser, "alice");
+  EXPECT_EQ(collect(BudgetScope::kUser, "alice").count, 2);
+  mirror({each, budget(2, BudgetScope::kUser, "alice", 100), monthly}, 2);
+  for (const std::string_view user : {"alice", "bob"}) {
+    load(BudgetScope::kUser, user);
+    const AccountList list = collect(BudgetScope::kUser, user);
+    EXPECT_FALSE(list.incomplete);
+    EXPECT_EQ(list.count, 2);
+    EXPECT_EQ(reserve(list, 90), user == "alice");
+  }
+  mirror({each, monthly}, 3);
+  load(BudgetScope::kUser, "alice");
+  EXPECT_EQ(collect(BudgetScope::kUser, "alice").count, 2);
+}
+
 TEST_F(BudgetTableTest, SettlingAddsAndGivesBackInOneStep) {
   mirror({budget(1, BudgetScope::kUser, "*", 100)});
   load(BudgetScope::kUser, "u1");

@@ -8,6 +8,10 @@
 
 #include "pg/postgres.hpp"
 
+extern "C" {
+#include "miscadmin.h"
+}
+
 namespace keypool::api {
 
 namespace {
@@ -46,7 +50,7 @@ Datum keys_changed(const pg::Args& args) {
 // which nothing has happened yet are to start from it.
 Datum key_state_written(const pg::Args& args) {
   pg::trigger_data(args, "key_state_written");
-  if (!IsBackgroundWorker) store::mark_all_changed();
+  if (MyBackendType != B_BG_WORKER) store::mark_all_changed();
   return Datum{0};
 }
 

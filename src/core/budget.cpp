@@ -12,7 +12,7 @@ namespace {
 constexpr std::array<std::string_view, kBudgetScopes> kScopes = {
     "global", "provider", "organization", "user", "key", "model", "anonymous"};
 constexpr std::array<std::string_view, kBudgetPeriods> kPeriods = {"hour",  "day",   "week",
-                                                      "month", "total", "rolling"};
+                                                                   "month", "total", "rolling"};
 constexpr std::array<std::string_view, 3> kActions = {"warn", "block", "fallback"};
 
 template <typename Enum, std::size_t kCount>

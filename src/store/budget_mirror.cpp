@@ -83,13 +83,13 @@ std::vector<core::BudgetConfig> read_budgets(std::uint32_t database) {
   return budgets;
 }
 
-}  // namespace
-
 bool is_mirrored(const core::Database& database, core::Micros now) noexcept {
   const core::BudgetMirror& mirror = database.budgets;
   return mirror.loaded.load() == database.epochs.budgets.load() &&
          now < mirror.next_boundary.load(std::memory_order_relaxed);
 }
+
+}  // namespace
 
 void ensure_budgets(core::Database& database, core::Micros now) {
   if (is_mirrored(database, now)) [[likely]]

@@ -23,8 +23,7 @@ struct BudgetOwner {
   std::string_view subject;
 };
 
-// Whether what shared memory has of the budgets is what is committed.
-bool is_mirrored(const core::Database& database, core::Micros now) noexcept;
+// Brings the mirror up to date if what shared memory has of the budgets is not what is committed.
 void ensure_budgets(core::Database& database, core::Micros now);
 
 // What makes an account of this database good enough now.

@@ -34,8 +34,7 @@ std::string spent_and_reserved(const core::AccountFigures& figures) {
          " reserved";
 }
 
-}  // namespace
-
+// `budget 3 "team" of user "u1"`
 std::string budget_name(const core::AccountFigures& figures) {
   std::string text = "budget " + std::to_string(figures.budget.id);
   if (!figures.budget.name_view().empty()) {
@@ -43,6 +42,8 @@ std::string budget_name(const core::AccountFigures& figures) {
   }
   return text + " " + subject_of(figures);
 }
+
+}  // namespace
 
 std::string budget_objection(const core::AccountFigures& figures, std::int64_t wanted_nano,
                              bool unknown_cost) {

@@ -12,9 +12,6 @@
 
 namespace keypool::store {
 
-// `budget 3 "team" of user "u1"`
-std::string budget_name(const core::AccountFigures& figures);
-
 // One line: `budget 3 "team" of user "u1": $9.80 spent and $0.15 reserved of $10 a day, until …`.
 std::string budget_objection(const core::AccountFigures& figures, std::int64_t wanted_nano,
                              bool unknown_cost);

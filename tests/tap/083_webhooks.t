@@ -232,6 +232,7 @@ KeypoolCluster::ask($node,
 like(sql("SELECT add_webhook('https://example.com', '$secret{old}') IS NOT NULL,
 	(SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid())"), qr/^t\|/, 'one more');
 my $dump = $node->basedir . '/dump.sql';
+my $dumped_at = sql('SELECT now()');
 $node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-f', $dump ], 'a dump is made');
 like(slurp_file($dump), qr/\[sealed\]/, 'the dump has the webhooks');
 unlike(slurp_file($dump), qr/$MARK/, 'but not their secrets');
@@ -247,8 +248,10 @@ is($node->safe_psql('copy', "SELECT string_agg(encode(envelope, 'hex'), ' ' ORDE
 		FROM keypool.alert_webhooks"),
 	sql("SELECT string_agg(encode(envelope, 'hex'), ' ' ORDER BY id) FROM keypool.alert_webhooks"),
 	'a dump brings the webhooks back');
-is($node->safe_psql('copy', 'SELECT count(*) FROM keypool.webhook_deliveries'), 0,
-	'and posts nothing again');
+# The copy has a worker of its own, which may have found something to tell by now.
+is($node->safe_psql('copy', qq{SELECT count(*) FROM keypool.webhook_deliveries d
+		JOIN keypool.alerts a ON a.id = d.alert_id
+		WHERE d.event = 'raised' AND a.raised_at < '$dumped_at'}), 0, 'and posts nothing again');
 
 unlike(slurp_file($node->logfile), qr/transaction rolled back/, 'no transaction of the worker failed');
 $node->stop;

@@ -14,6 +14,7 @@
 #include "pg/postgres.hpp"
 
 extern "C" {
+#include "access/xact.h"
 #include "miscadmin.h"
 }
 
@@ -84,8 +85,10 @@ void remember_accounts(const core::Spender& who, const core::AccountMoment& at,
 BudgetGate::BudgetGate(core::Database& database, const PickRequest& request)
     : database_(database), request_(request), wish_(request.wish) {}
 
-void BudgetGate::prepare(std::string_view provider, std::string_view model, core::Micros now) {
-  ensure_budgets(database_, now);
+// The statement's time is near enough here, and costs nothing: admit() knows the moment.
+void BudgetGate::prepare(std::string_view provider, std::string_view model) {
+  asked_at_ = GetCurrentStatementStartTimestamp();
+  ensure_budgets(database_, asked_at_);
   if (!fallback_model_.empty()) model = fallback_model_;
   if (model.data() != wish_.model.data()) {
     model_ = model;
@@ -94,21 +97,20 @@ void BudgetGate::prepare(std::string_view provider, std::string_view model, core
   needed_ = database_.budgets.budgets.load(std::memory_order_relaxed) != 0;
   if (!needed_ && !wish_.lease) [[likely]]
     return;
-  now_ = now;
   asked_provider_ = provider;
   if (wish_.lease) {
     estimate();
   } else if (!request_.has_cost && !wish_.model.empty()) {
     // Nothing is reserved; whether the cost is known matters all the same. Most ask for a provider
     // by its name.
-    cost_known_ = price_at(provider, wish_.model, now_).has_value() ||
-                  estimate_cost(find_name(), wish_.model, 0, now_).has_value();
+    cost_known_ = price_at(provider, wish_.model, asked_at_).has_value() ||
+                  estimate_cost(find_name(), wish_.model, 0, asked_at_).has_value();
   }
 }
 
 void BudgetGate::estimate() {
   if (!request_.has_cost) {
-    const auto cost = estimate_cost(find_name(), wish_.model, wish_.tokens, now_);
+    const auto cost = estimate_cost(find_name(), wish_.model, wish_.tokens, asked_at_);
     cost_known_ = cost.has_value();
     wish_.cost_nano = cost.value_or(needed_ ? unknown_cost_nano() : 0);
   }
@@ -132,6 +134,10 @@ core::Spender BudgetGate::spender() const noexcept {
 void BudgetGate::load() {
   if (overflow_) throw too_many_budgets();
   if (lacks_room_) return make_room();
+  if (outdated_) {
+    outdated_ = false;
+    return ensure_budgets(database_, now());
+  }
   const core::Spender who = spender();
   if (lacking_key_ != 0) {
     const core::BudgetSubject key(core::BudgetScope::kKey, {.key_id = lacking_key_});
@@ -202,7 +208,11 @@ BudgetGate::Answer BudgetGate::take(core::AccountList& list, bool tentative) noe
   return Answer::kNo;
 }
 
-BudgetGate::Answer BudgetGate::admit(const core::ProviderConfig& provider) noexcept {
+BudgetGate::Answer BudgetGate::admit(const core::ProviderConfig& provider,
+                                     core::Micros now) noexcept {
+  now_ = now;
+  outdated_ = now >= database_.budgets.next_boundary.load(std::memory_order_relaxed);
+  if (outdated_) return Answer::kAgain;
   provider_ = ProviderName(provider);
   on_request_.count = 0;
   on_key_.count = 0;
@@ -274,6 +284,7 @@ core::Error BudgetGate::refusal() const {
 
 std::optional<BudgetGate::Objection> BudgetGate::objection(std::int64_t key_id) {
   find_name();
+  now_ = now();
   core::AccountList list;
   for (;;) {
     Answer answer = Answer::kYes;

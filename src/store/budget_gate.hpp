@@ -32,7 +32,7 @@ class BudgetGate {
   };
 
   // For a pick at that provider: brings the budgets up to date, and estimates the cost.
-  void prepare(std::string_view provider, std::string_view model, core::Micros now);
+  void prepare(std::string_view provider, std::string_view model);
   // Loads the sums, or makes the room, that admit() or admit_key() lacked.
   void load();
 
@@ -44,7 +44,7 @@ class BudgetGate {
   }
 
   // Reserves on all budgets but the key's, for a pick at that provider.
-  Answer admit(const core::ProviderConfig& provider) noexcept;
+  Answer admit(const core::ProviderConfig& provider, core::Micros now) noexcept;
   // Reserves on those of the key just taken. kNo: the key is left out from now on.
   Answer admit_key(std::int64_t key_id) noexcept;
   void give_back() noexcept;
@@ -85,7 +85,9 @@ class BudgetGate {
   bool goes_on_ = false;
   bool overflow_ = false;
   bool lacks_room_ = false;
+  bool outdated_ = false;        // a period has ended
   unsigned skipped_owners_ = 0;  // a bit for each kind
+  core::Micros asked_at_ = 0;
   core::Micros now_ = 0;
   std::string_view asked_provider_;
   ProviderName provider_;

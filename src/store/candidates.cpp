@@ -138,7 +138,7 @@ std::vector<Candidate> candidates_at(core::Database& database, const ChainLink& 
   PickRequest at_link = request;
   at_link.wish.model = link.model;
   BudgetGate gate(database, at_link);
-  gate.prepare(link.provider, link.model, now());
+  gate.prepare(link.provider, link.model);
   at_link.wish = gate.wish();
   std::vector<Candidate> found;
   look_at(database, link.provider, at_link, found);

@@ -61,13 +61,13 @@ void copy_provider(const core::ProviderConfig& config, bool with_url, Picked& pi
 class Attempt {
  public:
   Attempt(const PickRequest& request, BudgetGate& gate, std::uint32_t database,
-          std::uint32_t provider, const core::Moment& at, Picked& picked)
+          std::uint32_t provider, Picked& picked)
       : request_(request),
         gate_(gate),
         database_(database),
         provider_index_(provider),
         provider_(pool().provider(provider)),
-        at_(at),
+        at_(moment()),  // with the lock held: what waited for it must not bring an old time
         picked_(picked) {}
 
   Outcome run() {
@@ -77,7 +77,7 @@ class Attempt {
     if (!gate_.is_needed()) [[likely]]
       return take_in_order();
     const pg::SharedGuard budgets(budget_lock());
-    const Answer answer = gate_.admit(provider_.config);
+    const Answer answer = gate_.admit(provider_.config, at_.now);
     if (answer != Answer::kYes) return refused(answer);
     const Outcome outcome = take_in_order();
     if (outcome != Outcome::kTaken) gate_.give_back();
@@ -153,15 +153,13 @@ class Attempt {
 Outcome pick_at(core::Database& database, std::string_view provider, std::string_view model,
                 const PickRequest& request, BudgetGate& gate, Picked& picked) {
   for (;;) {
-    const core::Moment at = moment();
-    gate.prepare(provider, model, at.now);
+    gate.prepare(provider, model);
     Outcome outcome = Outcome::kUnknownProvider;
     with_provider(database, provider, request.user, [&](std::uint32_t index) {
       if (index == kNone) return;
       picked.lease_id = 0;
       outcome =
-          Attempt(request, gate, database.oid.load(std::memory_order_relaxed), index, at, picked)
-              .run();
+          Attempt(request, gate, database.oid.load(std::memory_order_relaxed), index, picked).run();
     });
     if (outcome == Outcome::kAgain) {
       gate.load();

@@ -30,13 +30,18 @@ class Window {
     total_ += added;
   }
 
-  // Takes events back that were added at `then`, unless they have left the window already.
+  // Takes events back that were added at `then`, unless they have left the window already. Where
+  // the clock that said `then` was behind they were counted later: what their own bucket lacks is
+  // in those after it.
   void take_back(Micros then, std::uint32_t events) noexcept {
-    const Bucket bucket = bucket_of(then);
-    if (bucket > newest_ || bucket <= newest_ - kBuckets) return;
-    const std::uint32_t taken = std::min(events, at(bucket));
-    at(bucket) -= taken;
-    total_ -= taken;
+    Bucket bucket = bucket_of(then);
+    if (bucket <= newest_ - kBuckets) return;
+    for (; events != 0 && bucket <= newest_; ++bucket) {
+      const std::uint32_t taken = std::min(events, at(bucket));
+      at(bucket) -= taken;
+      total_ -= taken;
+      events -= taken;
+    }
   }
 
   std::uint64_t count(Micros now) noexcept {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "core/error.hpp"
 #include "core/selection.hpp"
@@ -178,11 +179,11 @@ Outcome pick_in_chain(core::Database& database, const PickRequest& request, Budg
     const bool in_vain = outcome == Outcome::kNothing || outcome == Outcome::kRefused;
     if (!in_vain || !(request.fallback || gate.goes_on())) return outcome;
   }
-  for (const ChainLink& link : chain_of(database, request, true)) {
-    const bool is_first = story.is_new();
-    story.came_to(link);
-    if (is_first && !request.cheaper_first) continue;
-    outcome = pick_at(database, link.provider, link.model, request, gate, picked);
+  const std::vector<ChainLink> chain = chain_of(database, request, true);
+  for (std::size_t i = 0; i < chain.size(); ++i) {
+    story.came_to(chain[i]);
+    if (i == 0 && !request.cheaper_first) continue;  // looked at above
+    outcome = pick_at(database, chain[i].provider, chain[i].model, request, gate, picked);
     if (outcome == Outcome::kTaken || outcome == Outcome::kLeasesFull) return outcome;
   }
   return outcome;

@@ -23,7 +23,6 @@ class StoryTeller {
 
   // The pick looks at that provider, after what it tried before.
   void came_to(const ChainLink& link) { links_.push_back(link); }
-  bool is_new() const noexcept { return links_.empty(); }
   void start_over() noexcept { links_.clear(); }
 
   void tell(const BudgetGate& gate, const Picked& picked, PickStory& story) const;

@@ -31,7 +31,9 @@ CREATE TABLE keypool.data_keys (
   purpose    text NOT NULL CHECK (purpose IN ('data', 'fingerprint')),
   wrapped    bytea NOT NULL,
   root_id    bytea NOT NULL CHECK (octet_length(root_id) = 16),
-  created_at timestamptz NOT NULL DEFAULT now()
+  created_at timestamptz NOT NULL DEFAULT now(),
+  -- Since when nothing is sealed under it any more.
+  retired_at timestamptz
 );
 CREATE UNIQUE INDEX data_keys_one_fingerprint_key ON keypool.data_keys (purpose)
   WHERE purpose = 'fingerprint';
@@ -69,10 +71,11 @@ CREATE TABLE keypool.api_keys (
   rotated_at          timestamptz,
   revoked_at          timestamptz,
   revoke_reason       text,
+  rotation_interval   interval CHECK (rotation_interval > '0'),
   -- A revoked key keeps its row for joins and nothing that is secret.
   CHECK ((revoked_at IS NULL) = (envelope IS NOT NULL)),
   CHECK ((envelope IS NULL) = (fingerprint IS NULL))
-);
+) WITH (fillfactor = 45);  -- sealed anew under another data key, a row stays on its page
 -- The pool mirrors system and organization keys whole: this index holds just those.
 CREATE INDEX api_keys_mirrored ON keypool.api_keys (provider, key_source, owner, id)
   WHERE key_source <> 'user' AND revoked_at IS NULL;

@@ -40,6 +40,8 @@ COMMENT ON COLUMN keypool.data_keys.wrapped IS 'The key itself, encrypted under 
 COMMENT ON COLUMN keypool.data_keys.root_id IS
   'Tells which root key wrapped it, without revealing that.';
 COMMENT ON COLUMN keypool.data_keys.created_at IS 'When it was made.';
+COMMENT ON COLUMN keypool.data_keys.retired_at IS
+  'Since when nothing is sealed under it any more; NULL: in use.';
 
 COMMENT ON TABLE keypool.api_keys IS
   'API keys, encrypted. Limits and the like may be updated; secrets change by rotate_key().';
@@ -77,6 +79,8 @@ COMMENT ON COLUMN keypool.api_keys.created_at IS 'When it was added.';
 COMMENT ON COLUMN keypool.api_keys.rotated_at IS 'When its secret was last replaced.';
 COMMENT ON COLUMN keypool.api_keys.revoked_at IS 'When it was revoked, and its secret destroyed.';
 COMMENT ON COLUMN keypool.api_keys.revoke_reason IS 'Why, as revoke_key() was told.';
+COMMENT ON COLUMN keypool.api_keys.rotation_interval IS
+  'How often the secret is to be replaced; an alert reminds of it. NULL: never.';
 
 COMMENT ON TABLE keypool.key_state IS
   'Health and use of each key as last written by the worker; a restart begins from it.';

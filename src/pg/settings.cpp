@@ -21,6 +21,12 @@ constexpr config_enum_entry kPickLogs[] = {{"off", static_cast<int>(PickLog::kOf
                                            {"log", static_cast<int>(PickLog::kLog), false},
                                            {nullptr, 0, false}};
 
+constexpr config_enum_entry kPickAudits[] = {
+    {"off", static_cast<int>(PickAudit::kOff), false},
+    {"aggregated", static_cast<int>(PickAudit::kAggregated), false},
+    {"every", static_cast<int>(PickAudit::kEvery), false},
+    {nullptr, 0, false}};
+
 struct Text {
   const char* name;
   const char* summary;
@@ -171,6 +177,46 @@ void define_alerts() {
              &values.webhook_attempts, {8, 1, 20}, PGC_SIGHUP, 0);
 }
 
+void define_secrecy() {
+  define_bool({"keypool.redact", "Take secrets out of the server's log and statistics.",
+               "Turn it off for a moment to see what a statement really said. Keys are then "
+               "written to the log as they were typed."},
+              &values.redact, PGC_SUSET);
+  DefineCustomBoolVariable(
+      "keypool.core_dumps", "Let processes that hold the keys to the keys dump core.",
+      "Turn it on while you debug a crash: the core file then holds key material, and processes of "
+      "the server's user may read each other's memory. Taken in by new sessions.",
+      &values.core_dumps, false, PGC_SIGHUP, GUC_SUPERUSER_ONLY, nullptr, nullptr, nullptr);
+  define_int({"keypool.trace_key_ttl", "Time a key taken from request headers is kept.",
+              "Shorten it when callers send their keys with every request anyway. Each use of "
+              "import_trace_keys starts it anew; past it the ciphertext is destroyed."},
+             &values.trace_key_ttl, {3600, 1, 30 * 86400}, PGC_SIGHUP, GUC_UNIT_S);
+}
+
+// A role that cannot set this cannot lie about it: GRANT SET ON PARAMETER decides whose word
+// counts.
+void define_identity() {
+  DefineCustomStringVariable(
+      "keypool.user_id", "User whom the session acts for.",
+      "Set it, best with SET LOCAL, before switching to a role of level member. Only superusers "
+      "and roles with SET on this parameter can, which grant_keypool gives to callers.",
+      &values.user_id, "", PGC_SUSET, 0, nullptr, nullptr, nullptr);
+}
+
+void define_audit() {
+  DefineCustomEnumVariable(
+      "keypool.audit_picks", "How picks are written to the audit log.",
+      "Set it to every where each single disclosure of a key must stand in a row of its own, which "
+      "costs a row a pick; to off where the request log is enough.",
+      &values.audit_picks, static_cast<int>(PickAudit::kAggregated), kPickAudits, PGC_SIGHUP, 0,
+      nullptr, nullptr, nullptr);
+  define_int(
+      {"keypool.audit_retention", "Age at which entries of the audit log are dropped.",
+       "Set it to bound the log's size. What is left still verifies, from an entry that says "
+       "what was dropped. 0 keeps everything."},
+      &values.audit_retention, {0, 0, INT_MAX}, PGC_SIGHUP, GUC_UNIT_MIN);
+}
+
 // One pointer of the process, found by name from both shared objects.
 void*& published_settings() { return *find_rendezvous_variable("pg_keypool.settings"); }
 
@@ -188,6 +234,9 @@ void define_settings() {
   define_requests();
   define_budgets();
   define_alerts();
+  define_secrecy();
+  define_identity();
+  define_audit();
   MarkGUCPrefixReserved("keypool");
   published_settings() = &values;
 }

@@ -10,6 +10,9 @@ namespace keypool::pg {
 // keypool.log_level_picks
 enum class PickLog : int { kOff, kDebug, kLog };
 
+// keypool.audit_picks
+enum class PickAudit : int { kOff, kAggregated, kEvery };
+
 struct Settings {
   char* root_key_file;          // '': not set
   char* root_key_command;       // '': not set
@@ -33,6 +36,12 @@ struct Settings {
   bool count_requests;
   bool worker;
   int log_level_picks;  // a PickLog
+  bool redact;
+  bool core_dumps;      // of processes that hold the keys to the keys
+  int trace_key_ttl;    // seconds
+  int audit_picks;      // a PickAudit
+  int audit_retention;  // minutes, 0: for ever
+  char* user_id;        // whom this session acts for, as a trusted role has said; '': nobody
 };
 
 namespace detail {

@@ -52,6 +52,7 @@ enum {
   kRotatedAt,
   kRevokedAt,
   kRevokeReason,
+  kRotationInterval,
   kEnd
 };
 }

@@ -9,6 +9,7 @@
 #include "pg/snapshot.hpp"
 #include "pg/spi.hpp"
 #include "store/catalog.hpp"
+#include "store/core_dumps.hpp"
 #include "store/root_key.hpp"
 
 #include "pg/postgres.hpp"
@@ -90,6 +91,7 @@ State& current_state() {
   if (state != nullptr && state->generation != generation) forget();
   if (state == nullptr) {
     register_callbacks();
+    keep_out_of_core_dumps();
     auto fresh = std::make_unique<State>(generation, core::Keyring(read_root_key()));
     load(fresh->ring);
     state = fresh.release();

@@ -99,6 +99,8 @@ SELECT pg_temp.failure($$ SELECT add_key('openai', pg_temp.key('new1'), models =
 SELECT pg_temp.failure($$ SELECT add_key('openai', pg_temp.key('new1'), region => repeat('r', 32)) $$);
 SELECT pg_temp.failure($$ SELECT add_key('openai', pg_temp.key('new1'), base_url => 'ftp://x') $$);
 SELECT pg_temp.failure($$ SELECT add_key('openai', pg_temp.key('new1'), base_url => 'https://a b') $$);
+SELECT pg_temp.failure($$ SELECT add_key('openai', pg_temp.key('new1'),
+                                         base_url => 'https://me:pw@host/v1') $$);
 SELECT count(*) FROM keypool.api_keys WHERE hint LIKE '%new1';
 
 -- resolve_key: the system's key before a user's, then the older one; never a revoked one.

@@ -7,7 +7,9 @@ CREATE TABLE keypool.providers (
                     CHECK (name ~ '^[a-z0-9][a-z0-9_.-]*$' AND octet_length(name) <= 63),
   display_name      text NOT NULL,
   aliases           text[] NOT NULL DEFAULT '{}' CHECK (cardinality(aliases) <= 8),
+  -- Without credentials: URLs are shown and logged, by us and by everybody on the way.
   base_url          text CHECK (base_url ~ '^https?://[^[:space:]]+$'
+                                AND base_url !~ '^https?://[^/?#]*@'
                                 AND octet_length(base_url) <= 255),
   auth_style        text NOT NULL DEFAULT 'bearer'
                     CHECK (auth_style IN ('bearer', 'x-api-key', 'x-goog-api-key', 'api-key',
@@ -64,6 +66,7 @@ CREATE TABLE keypool.api_keys (
   models              text[] CHECK (cardinality(models) BETWEEN 1 AND 8),
   region              text COLLATE "C" CHECK (octet_length(region) BETWEEN 1 AND 31),
   base_url            text CHECK (base_url ~ '^https?://[^[:space:]]+$'
+                                  AND base_url !~ '^https?://[^/?#]*@'
                                   AND octet_length(base_url) <= 255),
   expires_at          timestamptz,
   enabled             bool NOT NULL DEFAULT true,

@@ -47,6 +47,10 @@ void check_url(std::optional<std::string_view> url) {
   const bool blank = std::any_of(url->begin(), url->end(), is_space);
   if (scheme == 0 || url->size() == scheme || blank)
     refuse("base_url", "begin with https:// or http:// and hold no white space");
+  const std::string_view authority =
+      url->substr(scheme, url->find_first_of("/?#", scheme) - scheme);
+  // URLs are shown and logged, by us and by everybody on the way.
+  if (authority.find('@') != std::string_view::npos) refuse("base_url", "hold no credentials");
 }
 
 }  // namespace

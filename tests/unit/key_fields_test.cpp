@@ -89,5 +89,12 @@ TEST(KeyFields, BaseUrlIsHttp) {
   }
 }
 
+TEST(KeyFields, BaseUrlHoldsNoCredentials) {
+  for (const char* url : {"https://me:secret@proxy.test/v1", "http://me@proxy.test", "https://@"}) {
+    EXPECT_EQ(complaint({.base_url = url}), "base_url must hold no credentials") << url;
+  }
+  EXPECT_EQ(complaint({.base_url = "https://proxy.test/v1/@here?to=me@proxy.test"}), "");
+}
+
 }  // namespace
 }  // namespace keypool::core

@@ -13,7 +13,6 @@
 #include <openssl/rand.h>
 
 #include "core/error.hpp"
-#include "core/secret.hpp"
 
 namespace keypool::core {
 namespace {
@@ -66,6 +65,22 @@ bool decrypt_update(EVP_CIPHER_CTX* context, unsigned char* out, std::span<const
   int written = 0;
   return in.empty() ||
          EVP_DecryptUpdate(context, out, &written, raw(in), static_cast<int>(in.size())) == 1;
+}
+
+struct FreeCipherContext {
+  void operator()(EVP_CIPHER_CTX* context) const noexcept { EVP_CIPHER_CTX_free(context); }
+};
+using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, FreeCipherContext>;
+
+CipherContext new_cipher_context() {
+  CipherContext context(EVP_CIPHER_CTX_new());
+  if (!context) fail("create a cipher context");
+  return context;
+}
+
+// The size is known when the padding is; what the longer buffer held goes with it.
+Secret first_bytes(const Secret& bytes, std::size_t size) {
+  return Secret(bytes.bytes().first(size));
 }
 
 bool encrypt_update(EVP_CIPHER_CTX* context, unsigned char* out, std::span<const std::byte> in) {
@@ -177,6 +192,49 @@ void hkdf_sha256(std::span<const std::byte> key, std::span<const std::byte> salt
       OSSL_PARAM_construct_end(),
   };
   check(EVP_KDF_derive(context.get(), raw_out(out), out.size(), params), "derive a key");
+}
+
+Digest sha256(std::span<const std::byte> data) {
+  Digest digest;
+  check(EVP_Digest(raw(data), data.size(), raw_out(digest), nullptr, EVP_sha256(), nullptr),
+        "compute SHA-256");
+  return digest;
+}
+
+Secret encrypt_cbc(CbcKeyView key, CbcIvView iv, std::span<const std::byte> plain) {
+  require(plain.size() <= INT_MAX - kCbcBlockSize, "too much to encrypt at once");
+  const CipherContext context = new_cipher_context();
+  Secret out(plain.size() + kCbcBlockSize);
+  int written = 0;
+  int last = 0;
+  check(EVP_EncryptInit_ex(context.get(), EVP_aes_128_cbc(), nullptr, raw(key), raw(iv)),
+        "set an encryption key");
+  check(EVP_EncryptUpdate(context.get(), raw_out(out.bytes()), &written, raw(plain),
+                          static_cast<int>(plain.size())),
+        "encrypt");
+  check(EVP_EncryptFinal_ex(context.get(), raw_out(out.bytes()) + written, &last),
+        "finish encryption");
+  return first_bytes(out, static_cast<std::size_t>(written + last));
+}
+
+std::optional<Secret> decrypt_cbc(CbcKeyView key, CbcIvView iv, std::span<const std::byte> cipher) {
+  if (cipher.empty() || cipher.size() % kCbcBlockSize != 0 ||
+      cipher.size() > INT_MAX - kCbcBlockSize)
+    return std::nullopt;
+  const CipherContext context = new_cipher_context();
+  Secret out(cipher.size() + kCbcBlockSize);
+  int written = 0;
+  int last = 0;
+  check(EVP_DecryptInit_ex(context.get(), EVP_aes_128_cbc(), nullptr, raw(key), raw(iv)),
+        "set a decryption key");
+  check(EVP_DecryptUpdate(context.get(), raw_out(out.bytes()), &written, raw(cipher),
+                          static_cast<int>(cipher.size())),
+        "decrypt");
+  if (EVP_DecryptFinal_ex(context.get(), raw_out(out.bytes()) + written, &last) != 1) {
+    ERR_clear_error();
+    return std::nullopt;
+  }
+  return first_bytes(out, static_cast<std::size_t>(written + last));
 }
 
 void random_bytes(std::span<std::byte> out) {

@@ -1,5 +1,6 @@
 // The cryptographic primitives, and the only door to OpenSSL: AES-256-GCM, HMAC-SHA256,
-// HKDF-SHA256, random bytes. No header of OpenSSL leaks out of cipher.cpp.
+// HKDF-SHA256, random bytes; for what others have sealed also AES-128-CBC and SHA-256. No header of
+// OpenSSL leaks out of cipher.cpp.
 //
 // Aead and Hmac keep their context and key schedule between calls (an open takes about a third of
 // what a fresh context takes), so they are not const, not copyable, and for one thread at a time.
@@ -10,7 +11,10 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
+
+#include "core/secret.hpp"
 
 // OpenSSL's own names for EVP_CIPHER_CTX and EVP_MAC_CTX.
 struct evp_cipher_ctx_st;
@@ -75,6 +79,19 @@ Digest hmac_sha256(std::span<const std::byte> key, std::span<const std::byte> da
 // HKDF-SHA256 (RFC 5869), extract and expand; `out` is at most 255 * 32 bytes.
 void hkdf_sha256(std::span<const std::byte> key, std::span<const std::byte> salt,
                  std::span<const std::byte> info, std::span<std::byte> out);
+
+Digest sha256(std::span<const std::byte> data);
+
+inline constexpr std::size_t kCbcKeySize = 16;
+inline constexpr std::size_t kCbcBlockSize = 16;
+using CbcKeyView = std::span<const std::byte, kCbcKeySize>;
+using CbcIvView = std::span<const std::byte, kCbcBlockSize>;
+
+// AES-128-CBC with PKCS #7 padding, which authenticates nothing: decrypt only what a MAC has
+// vouched for. An empty answer means that the padding, or the size, is not one that encryption
+// makes.
+Secret encrypt_cbc(CbcKeyView key, CbcIvView iv, std::span<const std::byte> plain);
+std::optional<Secret> decrypt_cbc(CbcKeyView key, CbcIvView iv, std::span<const std::byte> cipher);
 
 // From OpenSSL's generator, which reseeds itself after a fork.
 void random_bytes(std::span<std::byte> out);

@@ -85,6 +85,32 @@ TEST(Cipher, AgreesWithRfc5869) {
             "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
 }
 
+TEST(Cipher, Sha256AgreesWithFips180) {
+  EXPECT_EQ(to_hex(sha256(bytes_of("abc"))),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(to_hex(sha256({})), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+// F.2.1 of NIST SP 800-38A, whose four blocks are followed by one of padding here.
+TEST(Cipher, CbcAgreesWithNist) {
+  const Bytes key = from_hex("2b7e151628aed2a6abf7158809cf4f3c");
+  const Bytes iv = from_hex("000102030405060708090a0b0c0d0e0f");
+  const Bytes plain = from_hex(
+      "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+      "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710");
+  const Secret cipher = encrypt_cbc(CbcKeyView(key), CbcIvView(iv), plain);
+  EXPECT_EQ(to_hex(cipher.bytes().first(plain.size())),
+            "7649abac8119b246cee98e9b12e9197d5086cb9b507219ee95db113a917678b2"
+            "73bed6b8e3c1743b7116e69e222295163ff1caa1681fac09120eca307586e1a7");
+  const auto opened = decrypt_cbc(CbcKeyView(key), CbcIvView(iv), cipher.bytes());
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(to_hex(opened->bytes()), to_hex(plain));
+  // Without its padding it ends in what is none.
+  EXPECT_FALSE(decrypt_cbc(CbcKeyView(key), CbcIvView(iv), cipher.bytes().first(plain.size())));
+  EXPECT_FALSE(decrypt_cbc(CbcKeyView(key), CbcIvView(iv), cipher.bytes().first(17)));
+  EXPECT_FALSE(decrypt_cbc(CbcKeyView(key), CbcIvView(iv), {}));
+}
+
 TEST(Cipher, HmacOfNothingIsDefined) {
   EXPECT_EQ(to_hex(hmac_sha256({}, {})),
             "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");

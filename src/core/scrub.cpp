@@ -1,39 +1,26 @@
 #include "core/scrub.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 #include "core/ascii.hpp"
+#include "core/key_shape.hpp"
 
 namespace keypool::core {
 namespace {
 
-// What keys begin with, from the facts about the providers. Longer before shorter.
-constexpr std::array<std::string_view, 16> kPrefixes = {
-    "sk-svcacct-", "sk-admin-", "sk-proj-", "sk-ant-",   "sk-or-v1-", "sk-or-",
-    "csk-",        "sk-",       "AIza",     "gsk_",      "tgp_v1_",   "hf_",
-    "xai-",        "fw_",       "pplx-",    "dev_local_"};
-
-constexpr std::size_t kLeastKey = 8;         // behind a prefix that begins a word
 constexpr std::size_t kLeastKeyInWord = 20;  // behind a prefix inside one ("task-…" is no key)
 constexpr std::size_t kLeastBareKey = 32;    // letters and digits without any prefix
+
+constexpr std::size_t kLongestWord = 2048;  // a key in any disguise is shorter
 
 constexpr std::string_view kRedacted = "[redacted]";
 constexpr std::string_view kEllipsis = "\u2026";
 constexpr std::string_view kReplacement = "\uFFFD";
 
-// '@' because development keys hold an e-mail address.
-bool is_key_char(char c) noexcept { return is_alnum(c) || c == '-' || c == '_' || c == '@'; }
-
-std::size_t prefix_length(std::string_view text) noexcept {
-  for (const std::string_view prefix : kPrefixes) {
-    if (text.starts_with(prefix)) return prefix.size();
-  }
-  return 0;
-}
+std::size_t prefix_length(std::string_view text) noexcept { return key_prefix(text).text.size(); }
 
 // Which bytes of a text are to be taken away.
 class Mask {
@@ -173,8 +160,7 @@ std::string base64_core(std::string_view secret, std::size_t lead) {
 }
 
 void hide_known_secret(std::string_view text, std::string_view secret, Mask& mask) {
-  const std::size_t prefix = prefix_length(secret);
-  const std::size_t keep = secret.size() - prefix >= kLeastKey ? prefix : 0;
+  const std::size_t keep = shown_length(secret);
   std::vector<std::size_t> same(text.size() + 1);
   for (std::size_t i = 0; i < same.size(); ++i) same[i] = i;
   hide_pattern(text, secret, keep, same, mask);
@@ -251,6 +237,13 @@ std::string scrub(std::string_view text, std::string_view known_secret) {
   hide_key_like(text, mask);
   if (!known_secret.empty()) hide_known_secret(text, known_secret, mask);
   return rendered(text, mask);
+}
+
+std::string_view beginning(std::string_view text, std::size_t most) noexcept {
+  if (text.size() <= most + kLongestWord) return text;
+  text = text.substr(0, most + kLongestWord);
+  const std::size_t end = text.find_last_of(" \t\r\n\"',;{}[]()<>");
+  return text.substr(0, end == std::string_view::npos ? most : end);
 }
 
 void cut_utf8(std::string& text, std::size_t max_bytes) {

@@ -19,6 +19,11 @@ namespace keypool::core {
 // not UTF-8 become U+FFFD: the result is always valid UTF-8 on one line.
 std::string scrub(std::string_view text, std::string_view known_secret = {});
 
+// The beginning of a text of which not more than `most` bytes will be kept, to scrub no more than
+// that: somebody else decides how long it is. What a cut in the middle of a word leaves is dropped:
+// half a key is not recognised as one.
+std::string_view beginning(std::string_view text, std::size_t most) noexcept;
+
 // Shortens valid UTF-8 to at most max_bytes without cutting a character in two.
 void cut_utf8(std::string& text, std::size_t max_bytes);
 

@@ -22,6 +22,7 @@ std::string joined(std::span<const std::string> names) {
 
 Error unknown_provider(std::string_view asked, std::vector<std::string> known,
                        const std::vector<std::string>& aliases) {
+  asked = beginning(asked, kLongestShown);
   std::sort(known.begin(), known.end());
   std::vector<std::string> spellings = known;
   spellings.insert(spellings.end(), aliases.begin(), aliases.end());

@@ -64,7 +64,7 @@ void StoryTeller::tell(const BudgetGate& gate, const Picked& picked, PickStory& 
   for (const std::string& objection : gate.objections()) {
     if (!is_told(tried, objection)) tried.push_back({{"reason", objection}});
   }
-  if (!tried.empty()) story.tried = tried.dump();
+  if (!tried.empty()) story.tried = tried.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace keypool::store

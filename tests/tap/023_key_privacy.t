@@ -54,13 +54,22 @@ for my $sql (
 }
 unlike(join('', @told), qr/pppppppp/, 'no error says the secret');
 unlike(slurp_file($node->logfile), qr/pppppppp/, 'nor does the log');
-like(slurp_file($node->logfile), qr/STATEMENT:  SELECT add_key\(\.\.\.\)/,
+like(slurp_file($node->logfile), qr/STATEMENT:  SELECT add_key\('openai', 'sk-proj-\*+'\)/,
 	'which says what was called');
+
+# A secret that is none of the call's own literals cannot be masked: then the whole text goes.
+my $wherefrom = "SELECT add_key('openai', k) FROM (SELECT 'other-pppppppp' AS k) AS s";
+ask($wherefrom);
+like(slurp_file($node->logfile), qr/STATEMENT:  SELECT add_key\(\.\.\.\)/,
+	'a secret from elsewhere in the statement takes its text away');
+ask("SET keypool.redact = off; SELECT add_key('opnai', '${secret}0005')");
+unlike(slurp_file($node->logfile), qr/pppppppp/, 'so does a call without redaction');
 
 # Both statements in one message, so that the second finds what became of its text.
 my $activity = ask("SELECT resolve_key('${secret}0001') \\; "
 	  . 'SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid();');
-is($activity, "1\nSELECT resolve_key(...)", 'pg_stat_activity shows the call without it');
+like($activity, qr/^1\nSELECT resolve_key\('sk-proj-\*+'\) ; SELECT query /,
+	'pg_stat_activity shows the call without it');
 
 # The text that was hidden is only that of the statement at hand.
 my $context = ask("SELECT resolve_key('${secret}0001');\n"

@@ -141,6 +141,16 @@ TEST(Scrub, TakesLinearTime) {
       << "ten times the text, far less than 100 times as long";
 }
 
+TEST(Beginning, EndsBeforeAWordThatIsCut) {
+  const std::string text(100, 'a');
+  EXPECT_EQ(beginning(text, 10), text);  // not much longer: as it is
+  const std::string words = std::string(5000, ' ') + std::string(50'000, 'k') + " end";
+  const std::string_view start = beginning(words, 8000);
+  EXPECT_EQ(start, std::string(4999, ' '));  // not one byte of the long word
+  EXPECT_EQ(beginning(std::string(50'000, 'k'), 8000).size(), 8000U);
+  EXPECT_EQ(beginning("", 0), "");
+}
+
 TEST(CutUtf8, NeverCutsACharacterInTwo) {
   std::string text = "aä€🙂";  // 1 + 2 + 3 + 4 bytes
   struct Cut {

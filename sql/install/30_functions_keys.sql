@@ -10,7 +10,7 @@ CREATE FUNCTION @extschema@.add_key(
   rate_limit int = NULL, requests_per_minute int = NULL, tokens_per_minute int = NULL,
   max_concurrency int = NULL, daily_cost_limit numeric = NULL, weight float8 = 1,
   models text[] = NULL, region text = NULL, base_url text = NULL, expires_at timestamptz = NULL,
-  enabled bool = true)
+  enabled bool = true, rotation_interval interval = NULL)
 RETURNS bigint
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keypool_add_key';
 

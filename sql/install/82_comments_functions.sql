@@ -3,7 +3,7 @@
 
 COMMENT ON FUNCTION @extschema@.add_key(
   text, text, text, text, text, int, int, int, int, numeric, float8, text[], text, text,
-  timestamptz, bool)
+  timestamptz, bool, interval)
 IS 'Stores a key, encrypted; returns its id. Owner: user, else organization, else the system.';
 COMMENT ON FUNCTION @extschema@.rotate_key(bigint, text)
 IS 'Replaces the secret of a key in place and clears its health and cooldown.';

@@ -5,6 +5,7 @@
 #include "core/scrub.hpp"
 #include "pg/owner.hpp"
 #include "pg/transaction.hpp"
+#include "store/audit.hpp"
 #include "store/catalog.hpp"
 #include "store/keyring.hpp"
 
@@ -53,7 +54,7 @@ bool update_fields(pg::Session& session, std::int64_t id, const core::KeyFields&
 
 std::optional<StoredKey> find_stored(const core::KeyFields& fields, std::string_view provider,
                                      std::string_view secret) {
-  const core::Digest fingerprint = store::keyring_for_writing().fingerprint(secret);
+  const core::Digest fingerprint = store::keyring_for_fingerprints().fingerprint(secret);
   const pg::ActAs role(store::catalog().owner);
   pg::Session session;
   return find_twin(session, provider, core::owner_of(fields), fingerprint);
@@ -78,6 +79,9 @@ void add_or_update(const ProviderNames& providers, const core::KeyFields& fields
   row.name = added.name;
   row.key_id = added.id;
   row.action = "added";
+  if (const char* function = store::RunningAction::name()) {
+    store::note_audit({function, added.id, provider.name, {}});
+  }
 }
 
 }  // namespace
@@ -97,6 +101,10 @@ ImportRow import_key(const ProviderNames& providers, std::string_view provider,
   if (problem) {
     row.key_id.reset();
     row.action = failed(problem->message);
+    // The import goes on, and is no failure itself.
+    if (const char* function = store::RunningAction::name()) {
+      store::note_attempt(function, 0, provider, problem->sqlstate);
+    }
   }
   return row;
 }

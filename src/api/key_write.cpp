@@ -72,20 +72,25 @@ bool try_insert(pg::Session& session, const core::KeyFields& fields, std::string
   const auto in_dollars = [](std::optional<std::int64_t> nanos) {
     return nanos ? std::optional(pg::Nanos{*nanos}) : std::nullopt;
   };
+  const auto as_interval = [](std::optional<core::Micros> micros) {
+    return micros ? std::optional(pg::Duration{*micros}) : std::nullopt;
+  };
   const auto as_instant = [](std::optional<core::Micros> micros) {
     return micros ? std::optional(pg::Instant{*micros}) : std::nullopt;
   };
   const pg::Rows rows = session.run(
       "INSERT INTO keypool.api_keys (id, provider, name, user_id, organization_id, envelope,"
       " fingerprint, hint, rate_limit, requests_per_minute, tokens_per_minute, max_concurrency,"
-      " daily_cost_limit, weight, models, region, base_url, expires_at, enabled)"
+      " daily_cost_limit, weight, models, region, base_url, expires_at, enabled,"
+      " rotation_interval)"
       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"
-      " $19) ON CONFLICT DO NOTHING",
+      " $19, justify_hours($20)) ON CONFLICT DO NOTHING",
       id, provider, name, fields.user_id, fields.organization_id, pg::Bytes{sealed.envelope},
       pg::Bytes{sealed.fingerprint}, sealed.hint, fields.rate_limit, fields.requests_per_minute,
       fields.tokens_per_minute, fields.max_concurrency, in_dollars(fields.daily_cost_limit_nano),
       fields.weight.value_or(1), fields.models, fields.region, fields.base_url,
-      as_instant(fields.expires_at), fields.enabled.value_or(true));
+      as_instant(fields.expires_at), fields.enabled.value_or(true),
+      as_interval(fields.rotation_interval));
   return rows.affected() == 1;
 }
 

@@ -1,4 +1,5 @@
 // add_key: stores a new key.
+#include "api/audited.hpp"
 #include "api/hidden_statement.hpp"
 #include "api/key_format.hpp"
 #include "api/key_write.hpp"
@@ -26,13 +27,14 @@ core::KeyFields fields_of(const pg::Args& args) {
   fields.base_url = args.optional<std::string_view>(13);
   if (!args.is_null(14)) fields.expires_at = args.get<pg::Instant>(14).value;
   fields.enabled = args.optional<bool>(15);
+  if (!args.is_null(16)) fields.rotation_interval = args.get<pg::Duration>(16).value;
   return fields;
 }
 
 // add_key(provider text, secret text, name text, user_id text, organization_id text,
 //         rate_limit int, requests_per_minute int, tokens_per_minute int, max_concurrency int,
 //         daily_cost_limit numeric, weight float8, models text[], region text, base_url text,
-//         expires_at timestamptz, enabled bool) → bigint
+//         expires_at timestamptz, enabled bool, rotation_interval interval) → bigint
 Datum add_key(const pg::Args& args) {
   const HiddenStatement hidden("SELECT add_key(...)");
   require_writable("add_key()");
@@ -44,11 +46,13 @@ Datum add_key(const pg::Args& args) {
   const ProviderNames providers;
   const ProviderFormat& provider = providers.find(provider_name);
   require_format(providers, provider, secret);
-  return pg::to_datum(insert_key(fields, provider, secret).id);
+  const std::int64_t id = insert_key(fields, provider, secret).id;
+  store::note_audit({"add_key", id, provider.name, {}});
+  return pg::to_datum(id);
 }
 
 }  // namespace
 
-KEYPOOL_FUNCTION(add_key, add_key);
+KEYPOOL_AUDITED_FUNCTION(add_key, add_key, kProvider);
 
 }  // namespace keypool::api

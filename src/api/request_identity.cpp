@@ -64,7 +64,7 @@ void RequestIdentity::find_key(core::Database& database) {
 // stores it later.
 void RequestIdentity::look_up(core::Database& database, std::string_view secret) {
   try {
-    fingerprint_ = store::keyring_for_writing().fingerprint(secret);
+    fingerprint_ = store::keyring_for_fingerprints().fingerprint(secret);
   } catch (const core::Error& reason) {
     database.tracking.count(core::Lookup::kError);
     warn_no_fingerprint(reason);

@@ -5,15 +5,16 @@
 
 #include "core/budget_alert.hpp"
 #include "core/limit_alert.hpp"
+#include "core/rotation_alert.hpp"
 #include "core/tracking_alert.hpp"
 
 namespace keypool::core {
 
 namespace {
 
-constexpr std::string_view kKindNames[] = {"key_unhealthy", "pool_exhausted",  "error_rate",
-                                           "unused_key",    "provider_outage", "tracking_quality",
-                                           "rate_limit",    "budget_warning",  "budget_spent"};
+constexpr std::string_view kKindNames[] = {
+    "key_unhealthy",    "pool_exhausted", "error_rate",     "unused_key",   "provider_outage",
+    "tracking_quality", "rate_limit",     "budget_warning", "budget_spent", "rotation_due"};
 constexpr std::string_view kSeverityNames[] = {"info", "warning", "critical"};
 
 template <typename Value, std::size_t kCount>
@@ -81,6 +82,11 @@ class Judge {
     for (std::size_t i = 0; i < facts_.budgets.size(); ++i) {
       for (Cause& cause : judge_budget(facts_.budgets[i], i, open_, limits_.cost)) {
         judgement_.causes.push_back(std::move(cause));
+      }
+    }
+    for (std::size_t i = 0; i < facts_.rotations.size(); ++i) {
+      if (auto cause = judge_rotation(facts_.rotations[i], i, open_, at_.now)) {
+        judgement_.causes.push_back(std::move(*cause));
       }
     }
     return std::move(judgement_);

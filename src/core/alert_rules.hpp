@@ -45,11 +45,13 @@ enum class AlertKind : std::uint8_t {
   kRateLimit,
   kBudgetWarning,
   kBudgetSpent,
+  kRotationDue,
 };
-inline constexpr AlertKind kAlertKinds[] = {
-    AlertKind::kKeyUnhealthy, AlertKind::kPoolExhausted,  AlertKind::kErrorRate,
-    AlertKind::kUnusedKey,    AlertKind::kProviderOutage, AlertKind::kTrackingQuality,
-    AlertKind::kRateLimit,    AlertKind::kBudgetWarning,  AlertKind::kBudgetSpent};
+inline constexpr AlertKind kAlertKinds[] = {AlertKind::kKeyUnhealthy,   AlertKind::kPoolExhausted,
+                                            AlertKind::kErrorRate,      AlertKind::kUnusedKey,
+                                            AlertKind::kProviderOutage, AlertKind::kTrackingQuality,
+                                            AlertKind::kRateLimit,      AlertKind::kBudgetWarning,
+                                            AlertKind::kBudgetSpent,    AlertKind::kRotationDue};
 std::string_view name(AlertKind kind) noexcept;
 std::optional<AlertKind> alert_kind_from_name(std::string_view text) noexcept;
 
@@ -120,10 +122,20 @@ struct BudgetFact {
   Micros ends = kNever;  // of the period; of a rolling one it is not known
 };
 
+// A key whose secret has reached its rotation_interval.
+struct RotationFact {
+  std::int64_t key_id = 0;
+  std::string provider;
+  OwnerKind owner = OwnerKind::kSystem;
+  Micros secret_since = 0;
+  Micros interval = 0;
+};
+
 struct PoolFacts {
   std::vector<ProviderFact> providers;
   std::vector<OwnerFact> owners;
   std::vector<BudgetFact> budgets;
+  std::vector<RotationFact> rotations;
   TrackingFigures tracking;  // of the last kTrackingSpan (tracking_alert.hpp)
 };
 
@@ -175,6 +187,7 @@ struct Cause {
   std::size_t owner = kNoIndex;     // likewise
   std::size_t key = kNoIndex;       // index in the owner's keys
   std::size_t budget = kNoIndex;    // index in the facts
+  std::size_t rotation = kNoIndex;  // likewise
 };
 
 struct Judgement {

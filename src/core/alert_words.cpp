@@ -9,6 +9,7 @@
 #include "core/budget_alert.hpp"
 #include "core/limit_alert.hpp"
 #include "core/phrases.hpp"
+#include "core/rotation_alert.hpp"
 #include "core/tracking_alert.hpp"
 
 namespace keypool::core {
@@ -148,6 +149,9 @@ AlertText describe_alert(const Cause& cause, const PoolFacts& facts, const KeyLa
   if (cause.identity.kind == AlertKind::kTrackingQuality) return describe_tracking(facts.tracking);
   if (cause.budget != kNoIndex) {
     return describe_budget(cause.identity.kind, facts.budgets[cause.budget], limits.cost, now);
+  }
+  if (cause.rotation != kNoIndex) {
+    return describe_rotation(facts.rotations[cause.rotation], label, now);
   }
   const ProviderFact& provider = facts.providers[cause.provider];
   if (cause.identity.kind == AlertKind::kProviderOutage) return provider_outage(provider, now);

@@ -29,6 +29,13 @@ std::string restore_hint(std::int64_t key_id) {
               restore_hint(key_id));
 }
 
+[[noreturn]] void fail_open(std::int64_t key_id) {
+  throw Error(ErrorCode::kDecryptionFailed, "could not decrypt " + key_name(key_id),
+              "The ciphertext is damaged, or it belongs to another row: one whose id, provider "
+              "or owner differ.",
+              restore_hint(key_id));
+}
+
 std::string bytes_over_limit(std::size_t size, std::size_t limit) {
   return "It has " + std::to_string(size) + " bytes, the limit is " + std::to_string(limit) + ".";
 }
@@ -133,11 +140,26 @@ std::size_t open_key(Aead& data_key, const EnvelopeView& envelope, const KeyIden
   std::array<std::byte, kMaxAadSize> aad;
   const std::size_t aad_size = write_aad(identity, aad);
   if (!data_key.open(envelope.nonce, std::span(aad).first(aad_size), envelope.body, out))
-    throw Error(ErrorCode::kDecryptionFailed, "could not decrypt " + key_name(identity.key_id),
-                "The ciphertext is damaged, or it belongs to another row: one whose id, provider "
-                "or owner differ.",
-                restore_hint(identity.key_id));
+    fail_open(identity.key_id);
   return envelope.secret_size();
+}
+
+void reseal_key(Aead& old_key, Aead& new_key, std::uint32_t new_number, NonceView nonce,
+                const KeyIdentity& identity, std::span<std::byte> envelope) {
+  const EnvelopeView view = parse_envelope(envelope, identity.key_id);
+  std::array<std::byte, kMaxAadSize> aad_bytes;
+  const auto aad = std::span(aad_bytes).first(write_aad(identity, aad_bytes));
+  struct Wiped {
+    std::array<std::byte, kMaxSecretSize> bytes;
+    ~Wiped() { wipe(bytes); }
+  } secret;
+  const auto plain = std::span(secret.bytes).first(view.secret_size());
+  if (!old_key.open(view.nonce, aad, view.body, plain)) fail_open(identity.key_id);
+  Writer writer(envelope);
+  writer.byte(kVersion);
+  writer.big_endian(new_number);
+  writer.bytes(nonce);
+  new_key.seal(nonce, aad, plain, envelope.subspan(writer.size()));
 }
 
 }  // namespace keypool::core

@@ -67,4 +67,10 @@ std::vector<std::byte> seal_key(Aead& data_key, std::uint32_t key_number,
 std::size_t open_key(Aead& data_key, const EnvelopeView& envelope, const KeyIdentity& identity,
                      std::span<std::byte> out);
 
+// Seals the secret of an envelope in its place, under another data key and with a nonce of its own,
+// which must never have been used under it. Its size stays. Allocates nothing. Throws like
+// open_key(), and then leaves the envelope as it was.
+void reseal_key(Aead& old_key, Aead& new_key, std::uint32_t new_number, NonceView nonce,
+                const KeyIdentity& identity, std::span<std::byte> envelope);
+
 }  // namespace keypool::core

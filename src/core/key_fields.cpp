@@ -78,6 +78,8 @@ void check_key_fields(const KeyFields& fields) {
   if (fields.models) check_models(*fields.models);
   check_text("region", fields.region, kMaxRegionSize);
   check_url(fields.base_url);
+  if (fields.rotation_interval && *fields.rotation_interval <= 0)
+    refuse("rotation_interval", "be above zero, or not given for no reminder");
 }
 
 }  // namespace keypool::core

@@ -33,6 +33,7 @@ struct KeyFields {  // empty: not given
   std::optional<std::string_view> base_url;
   std::optional<Micros> expires_at;
   std::optional<bool> enabled;
+  std::optional<Micros> rotation_interval;
 };
 
 // Who a key belongs to, as tables and envelopes say it.

@@ -17,12 +17,6 @@ constexpr std::string_view kWrapInfo = "pg_keypool wrap v1";
 
 constexpr const char* kRestoreHint = "Restore this row of keypool.data_keys from a backup.";
 
-RootId derive_root_id(const Secret& root) {
-  RootId id;
-  hkdf_sha256(root.bytes(), {}, bytes_of(kRootIdInfo), id);
-  return id;
-}
-
 Aead derive_wrapping(const Secret& root) {
   Secret key(kKeySize);
   hkdf_sha256(root.bytes(), {}, bytes_of(kWrapInfo), key.bytes());
@@ -34,17 +28,6 @@ std::string wrap_aad(std::uint32_t number, std::string_view purpose) {
   return "pg_keypool wrapped key|" + std::string(purpose) + "|" + std::to_string(number);
 }
 
-// Enough of an identifier to tell two apart.
-std::string short_hex(std::span<const std::byte> id) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const std::byte b : id.first(std::min<std::size_t>(id.size(), 4))) {
-    text += kDigits[std::to_integer<unsigned>(b >> 4)];
-    text += kDigits[std::to_integer<unsigned>(b & std::byte{15})];
-  }
-  return text.empty() ? "(none)" : text;
-}
-
 [[noreturn]] void fail_wrapped(std::uint32_t number, std::string_view purpose, const char* what,
                                std::string detail) {
   throw Error(ErrorCode::kDecryptionFailed,
@@ -54,7 +37,42 @@ std::string short_hex(std::span<const std::byte> id) {
 
 }  // namespace
 
-Keyring::Keyring(Secret root) : root_id_(derive_root_id(root)), wrapping_(derive_wrapping(root)) {}
+std::string short_root_id(std::span<const std::byte> id) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const std::byte b : id.first(std::min<std::size_t>(id.size(), 4))) {
+    text += kDigits[std::to_integer<unsigned>(b >> 4)];
+    text += kDigits[std::to_integer<unsigned>(b & std::byte{15})];
+  }
+  return text.empty() ? "(none)" : text;
+}
+
+RootId root_id_of(const Secret& root) {
+  RootId id;
+  hkdf_sha256(root.bytes(), {}, bytes_of(kRootIdInfo), id);
+  return id;
+}
+
+Keyring::Keyring(std::vector<Secret> roots) { set_roots(std::move(roots)); }
+
+Keyring::Keyring(Secret root) {
+  std::vector<Secret> roots;
+  roots.push_back(std::move(root));
+  set_roots(std::move(roots));
+}
+
+bool Keyring::knows_root(std::span<const std::byte> stored_root_id) const noexcept {
+  return std::any_of(roots_.begin(), roots_.end(),
+                     [&](const Root& root) { return std::ranges::equal(stored_root_id, root.id); });
+}
+
+void Keyring::set_roots(std::vector<Secret> roots) {
+  if (roots.empty()) throw Error(ErrorCode::kInternal, "a keyring needs a root key");
+  std::vector<Root> derived;
+  derived.reserve(roots.size());
+  for (const Secret& root : roots) derived.push_back({root_id_of(root), derive_wrapping(root)});
+  roots_ = std::move(derived);
+}
 
 std::vector<std::byte> Keyring::wrap(std::uint32_t number, std::string_view purpose,
                                      std::span<const std::byte> key) {
@@ -64,19 +82,19 @@ std::vector<std::byte> Keyring::wrap(std::uint32_t number, std::string_view purp
   wrapped[0] = kWrapVersion;
   const auto nonce = std::span(wrapped).subspan<1, kNonceSize>();
   random_bytes(nonce);
-  wrapping_.seal(nonce, bytes_of(wrap_aad(number, purpose)), key,
-                 std::span(wrapped).subspan(1 + kNonceSize));
+  roots_.front().wrapping.seal(nonce, bytes_of(wrap_aad(number, purpose)), key,
+                               std::span(wrapped).subspan(1 + kNonceSize));
   return wrapped;
 }
 
 void Keyring::add(std::uint32_t number, std::string_view purpose,
                   std::span<const std::byte> wrapped, std::span<const std::byte> stored_root_id) {
-  check_root(stored_root_id);
+  root_of(stored_root_id);
   if (purpose != kDataPurpose && purpose != kFingerprintPurpose)
     throw Error(ErrorCode::kDecryptionFailed,
                 "wrapped key " + std::to_string(number) + " has an unknown purpose",
                 "This release of pg_keypool knows \"data\" and \"fingerprint\".", kRestoreHint);
-  const Secret key = unwrap(number, purpose, wrapped);
+  const Secret key = unwrap(number, purpose, wrapped, stored_root_id);
   if (purpose == kFingerprintPurpose) {
     fingerprint_ = Hmac(key.bytes());
     return;
@@ -89,18 +107,35 @@ void Keyring::add(std::uint32_t number, std::string_view purpose,
     *place = std::move(added);
 }
 
-void Keyring::check_root(std::span<const std::byte> stored_root_id) const {
-  if (std::ranges::equal(stored_root_id, root_id_)) return;
+std::vector<std::byte> Keyring::rewrap(std::uint32_t number, std::string_view purpose,
+                                       std::span<const std::byte> wrapped,
+                                       std::span<const std::byte> stored_root_id) {
+  const Secret key = unwrap(number, purpose, wrapped, stored_root_id);
+  return wrap(number, purpose, key.bytes());
+}
+
+Keyring::Root& Keyring::root_of(std::span<const std::byte> stored_root_id) {
+  const auto found = std::ranges::find_if(
+      roots_, [&](const Root& root) { return std::ranges::equal(stored_root_id, root.id); });
+  if (found != roots_.end()) return *found;
+  std::string there;
+  for (const Root& root : roots_) {
+    there += (there.empty() ? "" : ", ") + short_root_id(root.id);
+  }
+  const bool one = roots_.size() == 1;
   throw Error(ErrorCode::kRootKeyUnavailable,
-              "root key is not the one this database was keyed with",
-              "The database was keyed with root key " + short_hex(stored_root_id) +
-                  ", the one found is " + short_hex(root_id_) + ".",
+              one ? "root key is not the one this database was keyed with"
+                  : "no root key is the one this database was keyed with",
+              "The database was keyed with root key " + short_root_id(stored_root_id) +
+                  (one ? ", the one found is " : ", those found are ") + there + ".",
               "Put the original root key back where keypool.root_key_file or "
-              "keypool.root_key_command finds it.");
+              "keypool.root_key_command finds it; beside a newer one, as a line below it.");
 }
 
 Secret Keyring::unwrap(std::uint32_t number, std::string_view purpose,
-                       std::span<const std::byte> wrapped) {
+                       std::span<const std::byte> wrapped,
+                       std::span<const std::byte> stored_root_id) {
+  Root& root = root_of(stored_root_id);
   if (wrapped.size() != kWrappedKeySize)
     fail_wrapped(number, purpose, "is damaged",
                  "Its stored form has " + std::to_string(wrapped.size()) + " bytes instead of " +
@@ -110,8 +145,8 @@ Secret Keyring::unwrap(std::uint32_t number, std::string_view purpose,
                  "Found version " + std::to_string(std::to_integer<int>(wrapped[0])) +
                      ", this release of pg_keypool knows version 1.");
   Secret key(kKeySize);
-  if (!wrapping_.open(wrapped.subspan<1, kNonceSize>(), bytes_of(wrap_aad(number, purpose)),
-                      wrapped.subspan(1 + kNonceSize), key.bytes()))
+  if (!root.wrapping.open(wrapped.subspan<1, kNonceSize>(), bytes_of(wrap_aad(number, purpose)),
+                          wrapped.subspan(1 + kNonceSize), key.bytes()))
     fail_wrapped(number, purpose, "could not be decrypted",
                  "The root key is the right one, so the stored form is damaged or belongs to "
                  "another row.");

@@ -3,7 +3,8 @@
 //
 // The root key only wraps a handful of random keys, each with a number and a purpose, kept in
 // keypool.data_keys beside the public identifier of the root that wrapped them. Changing the root
-// therefore rewraps those rows and nothing else: API keys and fingerprints stay as they are.
+// therefore rewraps those rows and nothing else: API keys and fingerprints stay as they are. While
+// that goes on there are several roots: the newest wraps, each unwraps what it has wrapped.
 // For one thread; a Keyring that throws stays as it was before the call. Failures throw Error.
 #pragma once
 
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -30,14 +32,24 @@ inline constexpr std::string_view kFingerprintPurpose = "fingerprint";
 // version 1 (1 byte) | nonce (12) | encrypted key (32) | tag (16)
 inline constexpr std::size_t kWrappedKeySize = 1 + kNonceSize + kKeySize + kTagSize;
 
+// Enough of an identifier to tell two apart, as people see it.
+std::string short_root_id(std::span<const std::byte> id);
+
+// The identifier of a root key: equal for equal roots, tells nothing about them.
+RootId root_id_of(const Secret& root);
+
 class Keyring {
  public:
-  // Takes the root key (kKeySize bytes), derives what it needs, and wipes it.
+  // Takes the root keys (kKeySize bytes each, the newest first, at least one), derives what it
+  // needs, and wipes them.
+  explicit Keyring(std::vector<Secret> roots);
   explicit Keyring(Secret root);
 
-  // Public identifier of the root key: equal for equal roots, tells nothing about them. Store it
-  // beside wrapped keys.
-  const RootId& root_id() const noexcept { return root_id_; }
+  // Of the newest root key. Store it beside wrapped keys.
+  const RootId& root_id() const noexcept { return roots_.front().id; }
+  bool knows_root(std::span<const std::byte> stored_root_id) const noexcept;
+  // Other root keys from now on; the keys in the ring stay.
+  void set_roots(std::vector<Secret> roots);
 
   // The stored form of a random key of kKeySize bytes, bound to its number and purpose. Numbers
   // count from 1.
@@ -50,6 +62,11 @@ class Keyring {
   // another row, or has a purpose this release does not know.
   void add(std::uint32_t number, std::string_view purpose, std::span<const std::byte> wrapped,
            std::span<const std::byte> stored_root_id);
+
+  // The same key wrapped with the newest root; throws like add().
+  std::vector<std::byte> rewrap(std::uint32_t number, std::string_view purpose,
+                                std::span<const std::byte> wrapped,
+                                std::span<const std::byte> stored_root_id);
 
   bool has(std::uint32_t number) const noexcept;
   bool has_fingerprint_key() const noexcept { return fingerprint_.has_value(); }
@@ -70,11 +87,16 @@ class Keyring {
     Aead aead;
   };
 
-  Secret unwrap(std::uint32_t number, std::string_view purpose, std::span<const std::byte> wrapped);
-  void check_root(std::span<const std::byte> stored_root_id) const;
+  struct Root {
+    RootId id;
+    Aead wrapping;
+  };
 
-  RootId root_id_;
-  Aead wrapping_;
+  Root& root_of(std::span<const std::byte> stored_root_id);
+  Secret unwrap(std::uint32_t number, std::string_view purpose, std::span<const std::byte> wrapped,
+                std::span<const std::byte> stored_root_id);
+
+  std::vector<Root> roots_;         // the newest first
   std::vector<DataKey> data_keys_;  // a handful
   std::size_t last_ = 0;            // index of the data key asked for last: nearly always the next
   std::optional<Hmac> fingerprint_;

@@ -1,8 +1,10 @@
 #include "core/root_key.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "core/cipher.hpp"
 #include "core/error.hpp"
@@ -90,6 +92,32 @@ Secret decode(std::string_view raw) {
   refuse("root key has the wrong length", "Found " + std::to_string(raw.size()) + " bytes.");
 }
 
+// One of several lines; empty when there is nothing in it. Raw bytes are no line.
+Secret parse_line(std::string_view line, std::size_t number) {
+  const std::string_view text = without_newline(line);
+  if (text.empty()) return {};
+  const std::string where = "In line " + std::to_string(number) + ": ";
+  if (text.size() == kKeySize)
+    refuse("root key has the wrong length", where + "of several keys each is written as text.");
+  try {
+    return parse_root_key(text);
+  } catch (const Error& error) {
+    throw Error(error.code(), error.message(), where + error.detail(), error.hint());
+  }
+}
+
+void add(std::vector<Secret>& keys, Secret& key) {
+  const bool known = std::any_of(keys.begin(), keys.end(), [&key](const Secret& other) {
+    return equal_constant_time(other.bytes(), key.bytes());
+  });
+  if (known) return;
+  if (keys.size() == kMostRootKeys)
+    throw Error(ErrorCode::kRootKeyUnavailable, "too many root keys",
+                "At most " + std::to_string(kMostRootKeys) + " may be given.",
+                "Remove the last lines, whose keys nothing is wrapped with any more.");
+  keys.push_back(std::move(key));
+}
+
 }  // namespace
 
 Secret parse_root_key(std::string_view raw) {
@@ -100,16 +128,40 @@ Secret parse_root_key(std::string_view raw) {
   return key;
 }
 
-Secret new_root_key_text() {
+std::vector<Secret> parse_root_keys(std::string_view raw) {
+  std::vector<Secret> keys;
+  // First, since raw bytes may well look like lines.
+  if (raw.size() == kKeySize || without_newline(raw).find('\n') == std::string_view::npos) {
+    keys.push_back(parse_root_key(raw));
+    return keys;
+  }
+  std::size_t number = 0;
+  for (std::string_view rest = raw; !rest.empty();) {
+    const std::size_t size = std::min(rest.find('\n'), rest.size() - 1) + 1;
+    ++number;
+    if (Secret key = parse_line(rest.substr(0, size), number); key.size() != 0) add(keys, key);
+    rest.remove_prefix(size);
+  }
+  if (keys.empty()) refuse("root key has the wrong length", "Found empty lines only.");
+  return keys;
+}
+
+Secret new_root_key() {
   Secret key(kKeySize);
   random_bytes(key.bytes());
-  Secret text(kHexSize + 1);
-  for (std::size_t i = 0; i < kKeySize; ++i) {
-    const auto value = std::to_integer<unsigned>(key.bytes()[i]);
-    text.bytes()[2 * i] = static_cast<std::byte>(kHexDigits[value >> 4]);
-    text.bytes()[2 * i + 1] = static_cast<std::byte>(kHexDigits[value & 15]);
+  return key;
+}
+
+Secret root_keys_text(std::span<const Secret> keys) {
+  Secret text(keys.size() * (kHexSize + 1));
+  std::byte* out = text.data();
+  for (const Secret& key : keys) {
+    for (const std::byte b : key.bytes()) {
+      *out++ = static_cast<std::byte>(kHexDigits[std::to_integer<unsigned>(b) >> 4]);
+      *out++ = static_cast<std::byte>(kHexDigits[std::to_integer<unsigned>(b) & 15]);
+    }
+    *out++ = std::byte{'\n'};
   }
-  text.bytes()[kHexSize] = std::byte{'\n'};
   return text;
 }
 

@@ -120,6 +120,10 @@ void mark_all_changed() {
 
 void mark_budgets_changed() { begin_changes().budgets = true; }
 
+void tell_standbys_to_reload() { queue_invalidation(); }
+
+void reload_everything(core::Database& database) noexcept { distrust_all(database); }
+
 void catch_up() {
   core::Database& database = current_database();
   if (!RecoveryInProgress()) [[likely]] {

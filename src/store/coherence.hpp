@@ -6,6 +6,8 @@
 
 #include <string_view>
 
+#include "core/pool.hpp"
+
 #include "pg/postgres.hpp"
 
 namespace keypool::store {
@@ -21,6 +23,12 @@ void mark_user_changed(std::string_view user);
 void mark_all_changed();
 // This transaction changed budgets, or their books otherwise than by folding the log.
 void mark_budgets_changed();
+
+// Outside of what triggers see: envelopes were replaced in the tables, and those in the pool are to
+// be read anew. The first queues the message for standbys in this transaction; the second, once
+// that is committed, moves the epochs of this database.
+void tell_standbys_to_reload();
+void reload_everything(core::Database& database) noexcept;
 
 // On a standby: takes in what replay has delivered. Before any look at an epoch.
 void catch_up();

@@ -2,15 +2,19 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/cipher.hpp"
 #include "core/error.hpp"
 #include "core/root_key.hpp"
 #include "pg/guard.hpp"
@@ -30,8 +34,9 @@ namespace {
 constexpr const char* kDefaultFile = "pg_keypool.root_key";
 constexpr const char* kUnfinishedFile = "pg_keypool.root_key.new";
 
-// Far more than any form of a root key, so that a file that is none shows by its length.
+// More than any form of the most root keys, so that a file that is none shows by its length.
 constexpr std::size_t kMostBytes = 4096;
+static_assert(kMostBytes > core::kMostRootKeys * (2 * core::kKeySize + 2));
 
 constexpr const char* kLostHint =
     "Put the root key back; without it the keys stored in this server cannot be opened.";
@@ -46,9 +51,9 @@ std::string text_of(int error) { return std::generic_category().message(error); 
 std::string quoted(const char* path) { return "\"" + std::string(path) + "\""; }
 
 // The parsed form of what a source delivered; a complaint names the source.
-core::Secret parse(std::string_view raw, const std::string& source) {
+RootKeys parse(std::string_view raw, const std::string& source) {
   try {
-    return core::parse_root_key(raw);
+    return core::parse_root_keys(raw);
   } catch (const core::Error& error) {
     throw core::Error(error.code(), error.message(),
                       "It came from " + source + ". " + error.detail(), error.hint());
@@ -111,7 +116,7 @@ void check_access(const char* path, const struct stat& status) {
        "Use chmod 600, or 640 for a file that root owns.");
 }
 
-core::Secret from_file(const char* path) {
+RootKeys from_file(const char* path) {
   const File file(path);
   if (file.fd() < 0) fail_open(path, file.error());
   struct stat status;
@@ -161,7 +166,7 @@ Output run(const char* command, char* into) {
        "dropped here, since that might be the key.");
 }
 
-core::Secret from_command(const char* command) {
+RootKeys from_command(const char* command) {
   const std::string line = "exec 2>/dev/null\n" + std::string(command);
   core::Secret raw(kMostBytes);
   const char* shell_text = line.c_str();
@@ -186,36 +191,92 @@ bool wants_default() {
          !exists("standby.signal") && !exists("recovery.signal") && !exists(kDefaultFile);
 }
 
+// ---- writing ----
+
 // Answers 0 or an errno. A crash on the way leaves an unfinished file, which is not the key.
-int write_unfinished() noexcept {
+int write_unfinished(const char* path, std::span<const core::Secret> keys, mode_t mode) noexcept {
   try {
-    const core::Secret text = core::new_root_key_text();
-    unlink(kUnfinishedFile);
-    const int fd = open(kUnfinishedFile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    const core::Secret text = core::root_keys_text(keys);
+    unlink(path);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return errno;
     errno = ENOSPC;  // what a short write without an error means
-    const bool written =
-        write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
+    const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                         fchmod(fd, mode) == 0 && fsync(fd) == 0;
     const int error = errno;
     close(fd);
     return written ? 0 : error;
+  } catch (const std::exception&) {
+    return ENOMEM;
+  }
+}
+
+int write_default() noexcept {
+  try {
+    const core::Secret keys[] = {core::new_root_key()};
+    return write_unfinished(kUnfinishedFile, keys, 0600);
   } catch (const std::exception&) {
     return EAGAIN;  // no random bytes or no memory
   }
 }
 
+constexpr const char* kByHandHint =
+    "Put a new key, as made by \"openssl rand -hex 32\", on a line of its own before the old one, "
+    "and call rotate_root_key() again.";
+
+[[noreturn]] void fail_by_hand(std::string detail) {
+  throw core::Error(core::ErrorCode::kNotReady, "a new root key must be put in place by hand",
+                    std::move(detail), kByHandHint);
+}
+
+// The file itself, wherever the path leads.
+std::string resolved(const char* path) {
+  const std::unique_ptr<char, decltype(&std::free)> real(realpath(path, nullptr), &std::free);
+  if (real == nullptr) fail_open(path, errno);
+  return real.get();
+}
+
+struct stat status_of(const std::string& path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) fail_open(path.c_str(), errno);
+  return status;
+}
+
 }  // namespace
 
-core::Secret read_root_key() {
+RootKeys read_root_keys() {
   const pg::Settings& settings = pg::settings();
   if (*settings.root_key_file != '\0') return from_file(settings.root_key_file);
   if (*settings.root_key_command != '\0') return from_command(settings.root_key_command);
   return from_file(kDefaultFile);
 }
 
+std::string make_root_key(RootKeys keys) {
+  const pg::Settings& settings = pg::settings();
+  const bool named = *settings.root_key_file != '\0';
+  if (!named && *settings.root_key_command != '\0')
+    fail_by_hand("It comes from keypool.root_key_command.");
+  if (keys.size() == core::kMostRootKeys)
+    fail_by_hand("The file holds as many keys as it may: lines of old ones can go first.");
+  const std::string file = resolved(named ? settings.root_key_file : kDefaultFile);
+  const struct stat status = status_of(file);
+  if (status.st_uid != geteuid())
+    fail_by_hand("The server's user does not own file " + quoted(file.c_str()) + ".");
+  keys.insert(keys.begin(), core::new_root_key());
+  const std::string unfinished = file + ".new";
+  const int error = write_unfinished(unfinished.c_str(), keys, status.st_mode & 0777);
+  if (error != 0)
+    fail_by_hand("File " + quoted(unfinished.c_str()) + " could not be written: " + text_of(error) +
+                 ".");
+  const char* from = unfinished.c_str();
+  const char* to = file.c_str();
+  pg::call([from, to] { durable_rename(from, to, ERROR); });
+  return file;
+}
+
 void ensure_default_root_key() noexcept {
   if (!wants_default()) return;
-  errno = write_unfinished();
+  errno = write_default();
   if (errno != 0) {
     ereport(WARNING, (errmsg("could not create root key file \"%s\": %m", kDefaultFile),
                       errhint("Set keypool.root_key_file or keypool.root_key_command.")));

@@ -34,6 +34,7 @@ BoardEntry* find_or_make_entry(Oid database) noexcept {
   entry->holder = 0;
   entry->changed = false;
   entry->report = {};
+  entry->reencryption = {};
   entry->database.store(database);
   return entry;
 }

@@ -1,6 +1,7 @@
 // The worker board as it lies in shared memory; for the files that implement it only.
 //
-// Everything is guarded by the board's lock, except the two atomics that wake_worker() reads.
+// Everything is guarded by the board's lock, except the atomics, which wake_worker() and others
+// read.
 #pragma once
 
 #include <array>
@@ -10,6 +11,7 @@
 #include "core/pool.hpp"
 #include "store/check_requests.hpp"
 #include "store/import_channel.hpp"
+#include "store/reencryption_board.hpp"
 #include "store/worker_board.hpp"
 
 #include "pg/postgres.hpp"
@@ -28,6 +30,7 @@ struct BoardEntry {
   pid_t holder;               // 0: none
   bool changed;               // the launcher has not yet heard of it
   WorkerReport report;
+  ReencryptionReports reencryption;
 };
 
 struct PendingCheck {
@@ -59,6 +62,7 @@ struct Board {
   bool other_list;
   std::uint64_t last_check;
   std::uint64_t last_import;
+  std::atomic<std::uint64_t> root_keys_changes;
   BoardEntry entries[core::kMaxDatabases];
   PendingCheck checks[kMaxCheckRequests];
   PendingImport imports[kMaxImportOrders];

@@ -152,6 +152,35 @@ TEST_F(Envelope, RefusesABufferThatIsTooSmall) {
   EXPECT_THROW(open_key(data_key_, parse_envelope(sealed_, 42), kIdentity, out.bytes()), Error);
 }
 
+TEST_F(Envelope, SealedAnewOpensUnderTheNewKeyOnly) {
+  Aead other{std::array<std::byte, kKeySize>{std::byte{8}}};
+  auto envelope = sealed_;
+  std::array<std::byte, kNonceSize> nonce;
+  random_bytes(nonce);
+  reseal_key(data_key_, other, 8, nonce, kIdentity, envelope);
+
+  const EnvelopeView view = parse_envelope(envelope, 42);
+  EXPECT_EQ(view.key_number, 8u);
+  EXPECT_EQ(envelope.size(), sealed_.size());
+  Secret out(view.secret_size());
+  open_key(other, view, kIdentity, out.bytes());
+  EXPECT_EQ(out.view(), kSecret);
+  EXPECT_THROW(open_key(data_key_, view, kIdentity, out.bytes()), Error);
+}
+
+TEST_F(Envelope, WhatCannotBeOpenedStaysAsItWas) {
+  Aead other{std::array<std::byte, kKeySize>{std::byte{8}}};
+  const std::array<std::byte, kNonceSize> nonce{};
+  auto damaged = sealed_;
+  damaged.back() ^= std::byte{1};
+  const auto before = damaged;
+  EXPECT_THROW(reseal_key(data_key_, other, 8, nonce, kIdentity, damaged), Error);
+  EXPECT_EQ(damaged, before);
+  auto whole = sealed_;
+  EXPECT_THROW(reseal_key(data_key_, other, 8, nonce, {43, "openai", "user", "u"}, whole), Error);
+  EXPECT_EQ(whole, sealed_);
+}
+
 TEST(Aad, HasRoomForTheLongestIdentityAndRefusesLonger) {
   const std::string provider(kMaxProviderSize, 'p'), owner(kMaxOwnerSize, 'o');
   std::array<std::byte, kMaxAadSize> out;

@@ -57,6 +57,54 @@ TEST_F(KeyringTest, AnotherRootIsRecognisedBeforeDecryption) {
   EXPECT_FALSE(other.has(1));
 }
 
+std::vector<Secret> roots_of(const std::string& fills) {
+  std::vector<Secret> roots;
+  for (const char fill : fills) roots.push_back(key_of(fill));
+  return roots;
+}
+
+TEST_F(KeyringTest, OpensWhatAnOlderRootWrappedAndWrapsWithTheNewest) {
+  Keyring both(roots_of("xr"));
+  both.add(1, kDataPurpose, wrapped_, ring_.root_id());
+  EXPECT_TRUE(both.has(1));
+  EXPECT_EQ(both.root_id(), root_id_of(key_of('x')));
+  EXPECT_TRUE(both.knows_root(ring_.root_id()));
+
+  const auto rewrapped = both.rewrap(1, kDataPurpose, wrapped_, ring_.root_id());
+  Keyring newest(key_of('x'));
+  newest.add(1, kDataPurpose, rewrapped, newest.root_id());
+  const KeyIdentity identity{1, "openai", "system", ""};
+  Aead same(key_of('d').bytes());
+  const auto sealed = seal_key(same, 1, identity, "sk-abc");
+  Secret out(kMaxSecretSize);
+  EXPECT_EQ(open_key(newest.data_key(1), parse_envelope(sealed, 1), identity, out.bytes()), 6u);
+}
+
+TEST_F(KeyringTest, OtherRootsCanBeSetAndTheKeysStay) {
+  ring_.add(1, kDataPurpose, wrapped_, ring_.root_id());
+  const RootId old = ring_.root_id();
+  ring_.set_roots(roots_of("x"));
+  EXPECT_TRUE(ring_.has(1));
+  EXPECT_FALSE(ring_.knows_root(old));
+  EXPECT_EQ(code_of([&] { ring_.add(2, kDataPurpose, wrapped_, old); }),
+            ErrorCode::kRootKeyUnavailable);
+  EXPECT_EQ(code_of([&] { ring_.set_roots({}); }), ErrorCode::kInternal);
+}
+
+TEST_F(KeyringTest, AMissingRootAmongSeveralIsNamed) {
+  Keyring others(roots_of("xy"));
+  try {
+    others.add(1, kDataPurpose, wrapped_, ring_.root_id());
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.message(), "no root key is the one this database was keyed with");
+    EXPECT_EQ(error.detail(), "The database was keyed with root key " +
+                                  short_root_id(ring_.root_id()) + ", those found are " +
+                                  short_root_id(root_id_of(key_of('x'))) + ", " +
+                                  short_root_id(root_id_of(key_of('y'))) + ".");
+  }
+}
+
 TEST_F(KeyringTest, AForgedRootIdDoesNotHelp) {
   Keyring other(key_of('x'));
   EXPECT_EQ(code_of([&] { other.add(1, kDataPurpose, wrapped_, other.root_id()); }),

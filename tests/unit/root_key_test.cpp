@@ -93,11 +93,61 @@ TEST(RootKey, ZerosAreRefusedInEveryForm) {
 }
 
 TEST(RootKey, ANewOneIsALineOfHexThatParsesAndDiffersEachTime) {
-  const Secret text = new_root_key_text();
+  const Secret keys[] = {new_root_key()};
+  const Secret text = root_keys_text(keys);
   EXPECT_EQ(text.size(), 65u);
   EXPECT_EQ(text.view().back(), '\n');
   EXPECT_EQ(hex_of(parse_root_key(text.view())), text.view().substr(0, 64));
-  EXPECT_NE(new_root_key_text().view(), text.view());
+  EXPECT_NE(new_root_key().view(), keys[0].view());
+}
+
+TEST(RootKeys, StandOneALineInAnyTextFormTheNewestFirst) {
+  const std::string other(64, 'b');
+  const auto keys = parse_root_keys(other + "\r\n\n" + std::string(kBase64) + "\n" + other + "\n");
+  ASSERT_EQ(keys.size(), 2u) << "what stands there twice counts once";
+  EXPECT_EQ(hex_of(keys[0]), other);
+  EXPECT_EQ(keys[1].view(), parse_root_key(kBase64).view());
+  // What is written reads back alike.
+  const auto again = parse_root_keys(root_keys_text(keys).view());
+  ASSERT_EQ(again.size(), 2u);
+  EXPECT_EQ(again[0].view(), keys[0].view());
+  EXPECT_EQ(again[1].view(), keys[1].view());
+}
+
+TEST(RootKeys, OneMayStillBeRaw) {
+  const std::string raw = std::string(10, 'r') + "\n" + std::string(21, 's');
+  const auto keys = parse_root_keys(raw);
+  ASSERT_EQ(keys.size(), 1u);
+  EXPECT_EQ(keys[0].view(), raw);
+}
+
+TEST(RootKeys, AComplaintNamesTheLine) {
+  const auto detail = [](const std::string& raw) {
+    try {
+      parse_root_keys(raw);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kRootKeyUnavailable);
+      return error.detail();
+    }
+    ADD_FAILURE() << "nothing was thrown";
+    return std::string();
+  };
+  const std::string good(64, 'b');
+  EXPECT_TRUE(detail(good + "\nabc\n").starts_with("In line 2: Found 3 bytes."));
+  EXPECT_TRUE(detail(good + "\n" + std::string(32, 'r') + "\n").starts_with("In line 2: "));
+  EXPECT_TRUE(detail(std::string(64, '0') + "\n" + good).starts_with("In line 1: "));
+  EXPECT_TRUE(detail("\n\n").starts_with("Found empty lines only."));
+  EXPECT_EQ(detail(good + "\nabc\n").find("abc"), std::string::npos);
+}
+
+TEST(RootKeys, HaveAMostNumber) {
+  std::vector<Secret> keys;
+  for (std::size_t i = 0; i < kMostRootKeys; ++i) keys.push_back(new_root_key());
+  const Secret most = root_keys_text(keys);
+  EXPECT_EQ(parse_root_keys(most.view()).size(), kMostRootKeys);
+  keys.push_back(new_root_key());
+  const Secret more = root_keys_text(keys);
+  EXPECT_THROW(parse_root_keys(more.view()), Error);
 }
 
 }  // namespace

@@ -118,17 +118,16 @@ UPDATE keypool.api_keys SET enabled = true WHERE id = :id;
 SELECT pg_temp.picks(1, 'openai', 'u8');
 UPDATE keypool.api_keys SET expires_at = now() WHERE id = :id;
 SELECT pg_temp.picks(1, 'openai', 'u8');
-UPDATE keypool.api_keys SET expires_at = now() + '1 hour' WHERE id = :id;
-SELECT pg_temp.picks(1, 'openai', 'u8');
 -- Its time runs out without anybody touching it.
-UPDATE keypool.api_keys SET expires_at = clock_timestamp() + '1 s' WHERE id = :id;
+SELECT add_key('openai', pg_temp.key('new3'), user_id => 'u8',
+               expires_at => clock_timestamp() + '1 s') > :id;
 SELECT pg_temp.picks(1, 'openai', 'u8'), pg_sleep(1.1), pg_temp.picks(1, 'openai', 'u8');
-UPDATE keypool.api_keys SET expires_at = NULL WHERE id = :id;
+SELECT add_key('openai', pg_temp.key('new4'), user_id => 'u8') AS id \gset
 SELECT rotate_key(:id, pg_temp.key('new2'));
 SELECT pg_temp.picks(1, 'openai', 'u8');
 SELECT revoke_key(:id);
 SELECT pg_temp.picks(1, 'openai', 'u8');
-SELECT eligible, reason FROM explain_pick('openai', 'u8') ORDER BY position;
+SELECT eligible, reason FROM explain_pick('openai', 'u8') WHERE reason <> 'expired';
 UPDATE keypool.providers SET enabled = false WHERE name = 'openai';
 SELECT pg_temp.failure($$ SELECT pick_key('openai', 'u1') $$);
 SELECT DISTINCT provider FROM available_providers('u1', 'o1');

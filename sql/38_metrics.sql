@@ -73,11 +73,13 @@ INSERT INTO keypool.key_state (key_id, state, cooldown_until)
 VALUES (:u, 'unhealthy', NULL), (:u + 1, 'cooling', now() + interval '1 h'),
        (:u + 2, 'cooling', now() - interval '1 h'), (:u + 3, 'unhealthy', NULL);
 UPDATE keypool.api_keys SET enabled = false WHERE id IN (:u + 3, :u + 4);
+BEGIN;  -- when it has ended, the worker destroys the expired one
 UPDATE keypool.api_keys SET expires_at = now() - interval '1 h' WHERE id = :u + 5;
 SELECT revoke_key(:u + 6);
 SELECT * FROM keypool.user_key_counts ORDER BY provider, state;
 SELECT pg_temp.lines('^keypool_keys{.*"user"');
 SELECT pg_temp.lines('^keypool_key_.*"user"');
+COMMIT;
 
 -- Of many keys the first three hundred have series; all are counted.
 SELECT pg_temp.more_keys('groq', NULL, :a) FROM generate_series(1, 304) \g /dev/null

@@ -46,6 +46,7 @@ std::unordered_set<std::int64_t> keys_of(const core::OpenAlerts& alerts) {
 }
 
 std::string provider_of(const core::Cause& cause, const core::PoolFacts& facts) {
+  if (cause.rotation != core::kNoIndex) return facts.rotations[cause.rotation].provider;
   if (cause.budget != core::kNoIndex) {
     const core::BudgetFact& budget = facts.budgets[cause.budget];
     return budget.scope == core::BudgetScope::kProvider ? budget.subject : std::string();
@@ -54,6 +55,7 @@ std::string provider_of(const core::Cause& cause, const core::PoolFacts& facts) 
 }
 
 std::int64_t key_id_of(const core::Cause& cause, const core::PoolFacts& facts) {
+  if (cause.rotation != core::kNoIndex) return facts.rotations[cause.rotation].key_id;
   return cause.key == core::kNoIndex ? 0 : facts.owners[cause.owner].keys[cause.key].key_id;
 }
 
@@ -61,10 +63,9 @@ std::int64_t key_id_of(const core::Cause& cause, const core::PoolFacts& facts) {
 
 core::Micros AlertKeeper::next_due(core::Micros now) const noexcept {
   const bool changed = news_ || epoch() != epoch_ || present_limits() != limits_;
-  const core::Micros due =
-      changed
-          ? now
-          : std::min({look_again_, refresh_at_, tracking_.next_due(now), budgets_.next_due(now)});
+  const core::Micros due = changed ? now
+                                   : std::min({look_again_, refresh_at_, tracking_.next_due(now),
+                                               budgets_.next_due(now), rotations_.next_due(now)});
   return due == core::kNever ? due : std::max(due, not_before_);
 }
 
@@ -124,6 +125,7 @@ bool AlertKeeper::catch_up(core::Micros now) {
     refresh_at_ = core::kNever;
     tracking_.forget();
     budgets_.forget();
+    rotations_.forget();
   }
   ages_.clear();
   absent_.clear();
@@ -134,10 +136,12 @@ bool AlertKeeper::catch_up(core::Micros now) {
 bool AlertKeeper::watch_tables(core::Micros now) {
   const bool tracking = tracking_.is_due(now);
   const bool budgets = budgets_.is_due(now);
-  if (!tracking && !budgets) return true;
+  const bool rotations = rotations_.is_due(now);
+  if (!tracking && !budgets && !rotations) return true;
   return attempt([&] {
     if (tracking) tracking_.look(now);
     if (budgets) budgets_.look(now, limits_.cost);
+    if (rotations) rotations_.look(now);
   });
 }
 
@@ -167,6 +171,7 @@ bool AlertKeeper::view(core::Micros now) {
   }
   view_.facts.tracking = tracking_.figures();
   view_.facts.budgets = budgets_.facts();
+  view_.facts.rotations = rotations_.facts();
   busy_.look(view_.facts, limits_.rate_limit, now);
   return true;
 }
@@ -237,11 +242,6 @@ bool AlertKeeper::write(const Changes& changes, core::Micros now) {
   });
 }
 
-// Moves with every commit that changed keys or providers.
-std::uint64_t AlertKeeper::epoch() const noexcept {
-  std::uint64_t sum = database_.epochs.mirrored.load();
-  for (const auto& shard : database_.epochs.users) sum += shard.load();
-  return sum;
-}
+std::uint64_t AlertKeeper::epoch() const noexcept { return database_.epochs.of_keys(); }
 
 }  // namespace keypool::worker

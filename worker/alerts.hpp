@@ -18,6 +18,7 @@
 #include "worker/alert_facts.hpp"
 #include "worker/alert_table.hpp"
 #include "worker/budget_watch.hpp"
+#include "worker/rotation_watch.hpp"
 #include "worker/tracking_watch.hpp"
 
 namespace keypool::worker {
@@ -25,7 +26,11 @@ namespace keypool::worker {
 class AlertKeeper {
  public:
   AlertKeeper(core::Database& database, core::Micros now)
-      : database_(database), watching_since_(now), tracking_(database), budgets_(database) {}
+      : database_(database),
+        watching_since_(now),
+        tracking_(database),
+        budgets_(database),
+        rotations_(database) {}
 
   // Keys of this database are in use.
   void note_news() noexcept { news_ = true; }
@@ -75,6 +80,7 @@ class AlertKeeper {
 
   TrackingWatch tracking_;
   BudgetWatch budgets_;
+  RotationWatch rotations_;
   core::BusyMinutes busy_;
 
   // During a run.

@@ -1,22 +1,16 @@
 #include "worker/rollup.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
 
 #include "pg/transaction.hpp"
 #include "store/fold.hpp"
 #include "store/shared_pool.hpp"
 #include "store/worker_board.hpp"
+#include "worker/interruptible.hpp"
 #include "worker/process.hpp"
 
 #include "pg/postgres.hpp"
-
-extern "C" {
-#include "libpq/pqsignal.h"
-#include "postmaster/interrupt.h"
-#include "storage/latch.h"
-}
 
 namespace keypool::worker {
 
@@ -24,29 +18,6 @@ namespace {
 
 // A backlog, of a restored dump say, is folded in steps: the worker's other duties come in between.
 constexpr std::int64_t kRowsAtOnce = 250'000;
-
-void stop_and_cancel(SIGNAL_ARGS) {
-  const int error = errno;
-  ShutdownRequestPending = true;
-  QueryCancelPending = true;
-  InterruptPending = true;
-  SetLatch(MyLatch);
-  (void)postgres_signal_arg;
-  errno = error;
-}
-
-// For a scope, a request to stop cancels what runs: one giant transaction cannot be folded in
-// steps, and nobody shall wait for it.
-class [[nodiscard]] Interruptible {
- public:
-  Interruptible() { pqsignal(SIGTERM, stop_and_cancel); }
-  Interruptible(const Interruptible&) = delete;
-  Interruptible& operator=(const Interruptible&) = delete;
-  ~Interruptible() {
-    pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
-    QueryCancelPending = false;
-  }
-};
 
 }  // namespace
 
@@ -63,6 +34,7 @@ void Rollup::run(core::Micros now) {
   if (asked_to_stop()) return;
   store::FoldPlan plan = {};
   const auto problem = [&] {
+    // One giant transaction cannot be folded in steps.
     const Interruptible while_folding;
     return pg::run_transaction([&] { plan = store::fold_requests(kRowsAtOnce).plan; });
   }();

@@ -13,13 +13,14 @@ namespace keypool::worker {
 
 namespace {
 
-#define KEYPOOL_WATCHED_COLUMNS                                 \
-  "SELECT k.id, k.provider, k.key_source, k.owner, k.envelope," \
-  " coalesce(k.rotated_at, k.created_at)::text,"                \
-  " CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'"          \
-  " WHEN NOT k.enabled OR NOT p.enabled THEN 'disabled'"        \
-  " WHEN k.expires_at <= now() THEN 'expired' ELSE '' END,"     \
-  " p.auth_style, p.base_url, k.base_url, p.check_path"         \
+#define KEYPOOL_WATCHED_COLUMNS                                                 \
+  "SELECT k.id, k.provider, k.key_source, k.owner, k.envelope,"                 \
+  " coalesce(k.rotated_at, k.created_at)::text,"                                \
+  " CASE WHEN k.revoked_at IS NOT NULL"                                         \
+  " THEN CASE k.revoke_reason WHEN 'expired' THEN 'expired' ELSE 'revoked' END" \
+  " WHEN NOT k.enabled OR NOT p.enabled THEN 'disabled'"                        \
+  " WHEN k.expires_at <= now() THEN 'expired' ELSE '' END,"                     \
+  " p.auth_style, p.base_url, k.base_url, p.check_path"                         \
   " FROM keypool.api_keys k JOIN keypool.providers p ON p.name = k.provider "
 
 std::optional<std::string> optional_text(const pg::Rows& rows, std::size_t row, int column) {

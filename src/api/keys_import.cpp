@@ -1,14 +1,15 @@
 // import_keys and import_env_keys: many keys at once, from a document or from the environment.
 #include <algorithm>
-#include <span>
 #include <string>
 #include <vector>
 
 #include <unistd.h>  // environ
 
+#include "api/audited.hpp"
 #include "api/hidden_statement.hpp"
 #include "api/import_row.hpp"
 #include "api/key_write.hpp"
+#include "api/wiped_text.hpp"
 #include "core/environment.hpp"
 #include "core/import_document.hpp"
 #include "core/scrub.hpp"
@@ -139,28 +140,13 @@ ImportRow import_document_key(const ProviderNames& providers, const std::string&
   return import_key(providers, provider, fields, key.secret.view());
 }
 
-// The document's text holds every key of it.
-class WipedText {
- public:
-  explicit WipedText(std::string_view text) : text_(text) {}
-  WipedText(const WipedText&) = delete;
-  WipedText& operator=(const WipedText&) = delete;
-  ~WipedText() {
-    core::wipe(std::as_writable_bytes(std::span(const_cast<char*>(text_.data()), text_.size())));
-  }
-  std::string_view view() const noexcept { return text_; }
-
- private:
-  std::string_view text_;  // memory of this call alone
-};
-
 // import_keys(config jsonb) → TABLE(provider text, name text, key_id bigint, action text)
 Datum import_keys(const pg::Args& args) {
   const HiddenStatement hidden("SELECT * FROM import_keys(...)");
   require_writable("import_keys()");
   core::ImportDocument document;
   {
-    const WipedText text(args.get<pg::Json>(0).text);
+    const WipedText text(args.get<pg::Json>(0).text);  // holds every key of it
     document = core::parse_import_document(text.view());
   }
   const ProviderNames providers;
@@ -222,7 +208,7 @@ Datum import_env_keys(const pg::Args& args) {
 
 }  // namespace
 
-KEYPOOL_FUNCTION(import_keys, import_keys);
-KEYPOOL_FUNCTION(import_env_keys, import_env_keys);
+KEYPOOL_AUDITED_FUNCTION(import_keys, import_keys, kNone);
+KEYPOOL_AUDITED_FUNCTION(import_env_keys, import_env_keys, kNone);
 
 }  // namespace keypool::api

@@ -18,7 +18,7 @@ constexpr const char* kQuery = R"(
     SELECT o.key_id, o.hint, o.picks, o.requests, o.errors, o.error_rate, o.last_used_at,
            o.key_source, count(*) OVER (PARTITION BY o.hint) > 1 AS ambiguous
     FROM keypool.api_keys_overview o
-    WHERE o.provider = $1 AND o.state <> 'revoked'
+    WHERE o.provider = $1 AND o.revoked_at IS NULL
       AND (o.key_source <> 'user' OR o.picks + o.requests > 0)
   )
   SELECT jsonb_build_object(

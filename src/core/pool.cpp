@@ -98,6 +98,7 @@ Database* Pool::database(std::uint32_t oid) noexcept {
     std::uint32_t expected = 0;
     if (entry.oid.compare_exchange_strong(expected, oid)) {
       entry.tracking.forget();  // another database's
+      entry.destruction.forget();
       entry.epochs.budgets.fetch_add(1);
       return &entry;
     }

@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include "core/budget.hpp"
+#include "core/destruction.hpp"
 #include "core/lease.hpp"
 #include "core/provider.hpp"
 #include "core/slot.hpp"
@@ -43,6 +44,13 @@ struct Epochs {
   std::atomic<std::uint64_t> users[kUserShards];
   std::atomic<std::uint64_t> budgets;  // a change of budgets or of their books
   static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+  // Moves with every commit that changed keys or providers.
+  std::uint64_t of_keys() const noexcept {
+    std::uint64_t sum = mirrored.load();
+    for (const auto& shard : users) sum += shard.load();
+    return sum;
+  }
 };
 
 // Which budgets the table of budgets (budget_table.hpp) has of a database: read without a lock, so
@@ -63,6 +71,7 @@ struct Database {
   Epochs epochs;
   BudgetMirror budgets;
   TrackingCounters tracking;
+  Destruction destruction;
   std::uint64_t loaded;  // the value of epochs.mirrored that the mirrored groups reflect
 };
 

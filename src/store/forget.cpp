@@ -2,6 +2,7 @@
 
 #include "core/publish.hpp"
 #include "pg/lwlock.hpp"
+#include "store/audit_board.hpp"
 #include "store/shared_budgets.hpp"
 #include "store/shared_pool.hpp"
 
@@ -26,11 +27,13 @@ void empty(core::Database& entry) noexcept {
 }  // namespace
 
 void forget_keys(Oid database) noexcept {
+  forget_audit(database);
   const pg::ExclusiveGuard guard(pool_lock());
   if (core::Database* entry = pool().database(database)) empty(*entry);
 }
 
 void forget_database(Oid database) noexcept {
+  forget_audit(database);
   const pg::ExclusiveGuard guard(pool_lock());
   core::Database* entry = pool().database(database);
   if (entry == nullptr) return;

@@ -168,8 +168,9 @@ subtest 'a key that cannot be asked says why' => sub {
 	is(sql("SELECT status FROM check_key($id)"), 'disabled', 'disabled');
 	sql("UPDATE keypool.api_keys SET enabled = true, expires_at = now() WHERE id = $id");
 	is(sql("SELECT status FROM check_key($id)"), 'expired', 'expired');
-	sql("SELECT revoke_key($id)");
-	is(sql("SELECT status FROM check_key($id)"), 'revoked', 'revoked');
+	my ($gone) = new_key('openai');
+	sql("SELECT revoke_key($gone)");
+	is(sql("SELECT status FROM check_key($gone)"), 'revoked', 'revoked');
 
 	my ($swapped) = new_key('openai');
 	my ($other) = new_key('openai');

@@ -170,6 +170,7 @@ ALTER EXTENSION pg_keypool SET SCHEMA public;
 SET client_min_messages = warning;
 DROP EXTENSION pg_keypool CASCADE;
 DROP SCHEMA "Key Pool";
+DROP OWNED BY keypool_test_caller;
 DROP ROLE keypool_test_caller;
 DROP ROLE keypool_test_nobody;
 CREATE EXTENSION pg_keypool;

@@ -188,4 +188,5 @@ SELECT pg_temp.let_in(9, 'w1');
 
 DROP EXTENSION pg_keypool CASCADE;
 DROP FUNCTION regress_pick();
+DROP OWNED BY regress_app, regress_other, regress_api, regress_new;
 DROP ROLE regress_app, regress_other, regress_api, regress_new;

@@ -55,7 +55,8 @@ SELECT
   j.key_source AS source
 FROM (
   SELECT k.*,
-         CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'
+         CASE WHEN k.revoked_at IS NOT NULL
+              THEN CASE k.revoke_reason WHEN 'expired' THEN 'expired' ELSE 'revoked' END
               WHEN NOT k.enabled OR NOT k.provider_enabled THEN 'disabled'
               WHEN k.expires_at <= statement_timestamp() THEN 'expired'
               ELSE k.health END AS state
@@ -100,8 +101,11 @@ FROM (
   ) k
 ) j;
 
-CREATE VIEW keypool.user_api_keys AS
-SELECT * FROM keypool.api_keys_overview WHERE key_source = 'user';
+-- A view of the owner's passes by the row-level security of his tables: it has its own.
+CREATE VIEW keypool.user_api_keys WITH (security_barrier) AS
+SELECT * FROM keypool.api_keys_overview
+WHERE key_source = 'user'
+  AND ((SELECT keypool.sees_all_users()) OR owner = (SELECT @extschema@.current_keypool_user()));
 
 CREATE VIEW keypool.system_api_keys AS
 SELECT * FROM keypool.api_keys_overview WHERE key_source = 'system';
@@ -126,7 +130,7 @@ SELECT
   round(p.latency_p95_ms::numeric, 1) AS latency_p95_ms
 FROM (
   SELECT o.provider,
-         count(*) FILTER (WHERE o.state <> 'revoked') AS total_keys,
+         count(*) FILTER (WHERE o.revoked_at IS NULL) AS total_keys,
          count(*) FILTER (WHERE o.state = 'healthy') AS healthy_keys,
          count(*) FILTER (WHERE o.state = 'cooling') AS cooling_keys,
          count(*) FILTER (WHERE o.state = 'unhealthy') AS unhealthy_keys,

@@ -1,6 +1,7 @@
 // keypool.pool_keys, keypool.pool_providers: the pool of this database as rows, for the views.
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/health.hpp"
@@ -9,6 +10,7 @@
 #include "pg/lwlock.hpp"
 #include "pg/result.hpp"
 #include "store/coherence.hpp"
+#include "store/keypool_user.hpp"
 #include "store/loader.hpp"
 #include "store/shared_pool.hpp"
 
@@ -23,8 +25,24 @@ struct SlotCopy {
   core::Standing standing;
 };
 
+// Whose keys the current role is shown.
+struct Shown {
+  bool all;
+  std::optional<std::string> user;
+
+  bool includes(const core::Group& group) const {
+    if (all) return true;
+    return group.kind == core::OwnerKind::kUser && group.owner_view() == user;
+  }
+};
+
+Shown shown() {
+  if (store::sees_all_users()) return {true, std::nullopt};
+  return {false, store::keypool_user()};
+}
+
 // Copied under the locks, made into rows after.
-std::vector<SlotCopy> copy_slots(core::Database& database, core::Micros now) {
+std::vector<SlotCopy> copy_slots(core::Database& database, const Shown& shown, core::Micros now) {
   std::vector<SlotCopy> copies;
   const pg::SharedGuard guard(store::pool_lock());
   core::Pool& all = store::pool();
@@ -32,6 +50,7 @@ std::vector<SlotCopy> copy_slots(core::Database& database, core::Micros now) {
   for (std::uint32_t i = 0; i < all.group_limit(); ++i) {
     core::Group& group = all.group(i);
     if (!group.used || group.database != database.oid.load()) continue;
+    if (!shown.includes(group)) continue;
     const core::Standing provider = core::provider_standing(all.provider(group.provider), now);
     const std::lock_guard lock(group.lock);
     for (core::Slot& slot : all.slots_of(group)) {
@@ -74,13 +93,15 @@ void add_key(pg::RowSet& rows, SlotCopy& copy, core::Micros now) {
            instant(usage.last_used_at), instant(usage.last_checked_at));
 }
 
+// keypool.pool_keys() → SETOF: members call it too, by way of keypool.user_api_keys.
 Datum pool_keys(const pg::Args& args) {
+  const Shown whose = shown();
   store::catch_up();
   core::Database& database = store::current_database();
   store::ensure_mirrored(database);
   const core::Micros now = store::now();
   pg::RowSet rows(args);
-  for (SlotCopy& copy : copy_slots(database, now)) add_key(rows, copy, now);
+  for (SlotCopy& copy : copy_slots(database, whose, now)) add_key(rows, copy, now);
   return rows.finish();
 }
 

@@ -92,6 +92,9 @@ Datum SqlType<Duration>::to(const Duration& value) {
 Instant SqlType<Instant>::from(Datum datum) { return {DatumGetTimestampTz(datum)}; }
 Datum SqlType<Instant>::to(const Instant& value) { return TimestampTzGetDatum(value.value); }
 
+Day SqlType<Day>::from(Datum datum) { return {DatumGetInt32(datum)}; }
+Datum SqlType<Day>::to(const Day& value) { return Int32GetDatum(value.value); }
+
 Json SqlType<Json>::from(Datum datum) {
   struct Text {
     const char* data;

@@ -6,9 +6,9 @@
 //   to_datum(value)       the same, guarded
 //
 // Types: std::string_view, std::string and const char* (text), std::int32_t (int4), std::int64_t
-// (int8), double, bool, Oid, Nanos (numeric), Duration (interval), Instant (timestamptz), Json
-// (jsonb), Bytes (bytea), std::vector of std::string_view (text[]) and of std::int64_t (int8[]),
-// and std::optional of any of these where SQL NULL is allowed.
+// (int8), double, bool, Oid, Nanos (numeric), Duration (interval), Instant (timestamptz), Day
+// (date), Json (jsonb), Bytes (bytea), std::vector of std::string_view (text[]) and of std::int64_t
+// (int8[]), and std::optional of any of these where SQL NULL is allowed.
 #pragma once
 
 #include <cstddef>
@@ -39,6 +39,10 @@ struct Duration {
 struct Instant {
   core::Micros value;
 };
+// Days since 2000-01-01, as Postgres counts a date.
+struct Day {
+  std::int32_t value;
+};
 struct Json {
   std::string_view text;
 };
@@ -68,6 +72,7 @@ KEYPOOL_SQL_TYPE(Oid, OIDOID);
 KEYPOOL_SQL_TYPE(Nanos, NUMERICOID);
 KEYPOOL_SQL_TYPE(Duration, INTERVALOID);
 KEYPOOL_SQL_TYPE(Instant, TIMESTAMPTZOID);
+KEYPOOL_SQL_TYPE(Day, DATEOID);
 KEYPOOL_SQL_TYPE(Json, JSONBOID);
 KEYPOOL_SQL_TYPE(Bytes, BYTEAOID);
 KEYPOOL_SQL_TYPE(std::vector<std::string_view>, TEXTARRAYOID);

@@ -7,8 +7,10 @@
 
 #include "core/envelope.hpp"
 #include "core/error.hpp"
+#include "pg/error_map.hpp"
 #include "pg/settings.hpp"
 #include "pg/transaction.hpp"
+#include "store/audit.hpp"
 #include "store/keyring.hpp"
 #include "worker/check_record.hpp"
 
@@ -189,8 +191,10 @@ void Prober::start(const std::vector<std::uint64_t>& tickets, core::Micros now) 
       Check& check = checks_.at(ticket);
       try {
         check.secret = store::open_secret(check.key.envelope, identity_of(check.key));
+        store::note_check(check.key.id, check.key.provider, 0);
         check.credential = credential_line(check.key.target.auth_style, check.secret.view());
       } catch (const core::Error& error) {
+        store::note_check(check.key.id, check.key.provider, pg::sqlstate(error.code()));
         failures.emplace(ticket, error);
       }
     }

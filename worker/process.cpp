@@ -6,6 +6,8 @@
 
 #include "pg/guard.hpp"
 #include "pg/settings.hpp"
+#include "store/audit.hpp"
+#include "store/audit_board.hpp"
 #include "store/catalog.hpp"
 #include "store/shared_budgets.hpp"
 #include "store/shared_pool.hpp"
@@ -44,6 +46,8 @@ void begin_process() {
   store::attach_shared_pool();
   store::attach_shared_budgets();
   store::attach_worker_board();
+  store::attach_audit_board();
+  store::install_audit();
   store::install_catalog();
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/audited.hpp"
 #include "api/provider_names.hpp"
 #include "pg/entry.hpp"
 #include "pg/result.hpp"
@@ -26,6 +27,7 @@ Datum pass_on(const pg::Args& args, const store::CheckQuestion& question) {
 
 // check_key(key_id bigint)
 Datum check_key(const pg::Args& args) {
+  store::note_audit({"check_key", args.get<std::int64_t>(0), {}, {}});
   return pass_on(args, {.scope = store::CheckScope::kKey, .key_id = args.get<std::int64_t>(0)});
 }
 
@@ -39,12 +41,13 @@ Datum check_keys(const pg::Args& args) {
     std::copy_n(name.begin(), std::min(name.size(), question.provider.size() - 1),
                 question.provider.begin());
   }
+  store::note_audit({"check_keys", 0, question.provider.data(), {}});
   return pass_on(args, question);
 }
 
 }  // namespace
 
-KEYPOOL_FUNCTION(check_key, check_key);
-KEYPOOL_FUNCTION(check_keys, check_keys);
+KEYPOOL_AUDITED_FUNCTION(check_key, check_key, kKeyId);
+KEYPOOL_AUDITED_FUNCTION(check_keys, check_keys, kProvider);
 
 }  // namespace keypool::api

@@ -2,6 +2,7 @@
 //
 // Its secret is the same everywhere and stands here: it protects nothing, so its statement need not
 // be hidden.
+#include "api/audited.hpp"
 #include "api/key_write.hpp"
 #include "core/error.hpp"
 #include "pg/entry.hpp"
@@ -36,7 +37,8 @@ void store_it() {
   fields.name = kName;
   fields.user_id = kUser;
   try {
-    insert_key(fields, provider, kSecret);
+    const StoredKey added = insert_key(fields, provider, kSecret);
+    store::note_audit({"dev_key", added.id, provider.name, {}});
   } catch (const core::Error& error) {
     // Somebody has just stored it as well; a namesake is another matter.
     if (error.code() != core::ErrorCode::kDuplicateKey || !is_stored()) throw;
@@ -51,6 +53,6 @@ Datum dev_key(const pg::Args&) {
 
 }  // namespace
 
-KEYPOOL_FUNCTION(dev_key, dev_key);
+KEYPOOL_AUDITED_FUNCTION(dev_key, dev_key, kNone);
 
 }  // namespace keypool::api

@@ -3,13 +3,14 @@
 #include <array>
 #include <string>
 
+#include "api/audited.hpp"
+#include "api/own_trigger.hpp"
 #include "core/error.hpp"
 #include "pg/entry.hpp"
 
 #include "pg/postgres.hpp"
 
 extern "C" {
-#include "commands/trigger.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
 }
@@ -77,31 +78,27 @@ Verdict judge(const TriggerData& trigger) {
 
 // guard_api_key() → trigger: before each updated row of keypool.api_keys
 Datum guard_api_key(const pg::Args& args) {
-  FunctionCallInfo call_info = args.call_info();
-  const bool fits =
-      CALLED_AS_TRIGGER(call_info) &&
-      TRIGGER_FIRED_BY_UPDATE(reinterpret_cast<TriggerData*>(call_info->context)->tg_event) &&
-      TRIGGER_FIRED_FOR_ROW(reinterpret_cast<TriggerData*>(call_info->context)->tg_event);
-  if (!fits) {
-    throw core::Error(core::ErrorCode::kInternal,
+  const TriggerData& trigger = own_trigger(args, "guard_api_key");
+  if (!TRIGGER_FIRED_BY_UPDATE(trigger.tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger.tg_event)) {
+    throw core::Error(core::ErrorCode::kInvalidArgument,
                       "guard_api_key must be called by a row trigger for UPDATE");
   }
-  const auto* trigger = reinterpret_cast<TriggerData*>(call_info->context);
-  const Verdict verdict = pg::call([trigger] { return judge(*trigger); });
+  const Verdict verdict = pg::call([&trigger] { return judge(trigger); });
   if (verdict.refused != nullptr) {
     throw core::Error(core::ErrorCode::kForbidden,
                       "column \"" + std::string(verdict.refused->name) + "\" of key " +
                           std::to_string(verdict.key_id) + " cannot be changed by UPDATE",
                       {}, verdict.refused->hint);
   }
-  return PointerGetDatum(trigger->tg_newtuple);
+  return PointerGetDatum(trigger.tg_newtuple);
 }
 
 }  // namespace
 
 Unguarded::Unguarded(std::int64_t key_id) noexcept { unguarded_key = key_id; }
 Unguarded::~Unguarded() { unguarded_key = 0; }
+bool Unguarded::any() noexcept { return unguarded_key != 0; }
 
-KEYPOOL_FUNCTION(guard_api_key, guard_api_key);
+KEYPOOL_FUNCTION(guard_api_key, (audited<"update_key", AuditSubject::kNone, guard_api_key>));
 
 }  // namespace keypool::api

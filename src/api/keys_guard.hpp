@@ -15,6 +15,9 @@ class [[nodiscard]] Unguarded {
   Unguarded(const Unguarded&) = delete;
   Unguarded& operator=(const Unguarded&) = delete;
   ~Unguarded();
+
+  // Whether there is one.
+  static bool any() noexcept;
 };
 
 }  // namespace keypool::api

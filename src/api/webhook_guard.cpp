@@ -5,14 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "api/audited.hpp"
 #include "api/hidden_statement.hpp"
 #include "api/key_write.hpp"
+#include "api/own_trigger.hpp"
 #include "core/error.hpp"
 #include "core/webhook.hpp"
 #include "pg/entry.hpp"
 #include "pg/owner.hpp"
 #include "pg/spi.hpp"
-#include "pg/trigger.hpp"
 #include "store/catalog.hpp"
 #include "store/keyring.hpp"
 
@@ -102,11 +103,11 @@ void check_kept_secret(const Row& row, const Row* before) {
 
 // guard_webhook() → trigger: before each row of keypool.alert_webhooks that is written
 Datum guard_webhook(const pg::Args& args) {
-  const TriggerData& trigger = pg::trigger_data(args, "guard_webhook");
+  const TriggerData& trigger = own_trigger(args, "guard_webhook");
   const bool updates = TRIGGER_FIRED_BY_UPDATE(trigger.tg_event);
   if (!TRIGGER_FIRED_FOR_ROW(trigger.tg_event) ||
       (!updates && !TRIGGER_FIRED_BY_INSERT(trigger.tg_event))) {
-    throw core::Error(core::ErrorCode::kInternal,
+    throw core::Error(core::ErrorCode::kInvalidArgument,
                       "guard_webhook must be called by a row trigger for INSERT or UPDATE");
   }
   HeapTuple tuple = updates ? trigger.tg_newtuple : trigger.tg_trigtuple;
@@ -153,6 +154,6 @@ Datum add_webhook(const pg::Args& args) {
 }  // namespace
 
 KEYPOOL_FUNCTION(guard_webhook, guard_webhook);
-KEYPOOL_FUNCTION(add_webhook, add_webhook);
+KEYPOOL_AUDITED_FUNCTION(add_webhook, add_webhook, kNone);
 
 }  // namespace keypool::api

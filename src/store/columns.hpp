@@ -25,6 +25,10 @@ enum {
 };
 }
 
+namespace data_key_column {
+enum { kNumber = 1, kPurpose, kWrapped, kRootId, kCreatedAt, kRetiredAt, kEnd };
+}
+
 namespace api_key_column {
 enum {
   kId = 1,
@@ -160,6 +164,30 @@ enum {
 
 namespace caller_limit_column {
 enum { kId = 1, kScope, kName, kPicksPerMinute, kPicksPerHour, kEnabled, kEnd };
+}
+
+namespace webhook_column {
+enum { kId = 1, kUrl, kSecret, kEnvelope, kEvents, kEnabled, kDescription, kCreatedAt, kEnd };
+}
+
+namespace audit_log_column {
+enum {
+  kId = 1,
+  kAt,
+  kAction,
+  kOutcome,
+  kSessionRole,
+  kActingRole,
+  kClientAddress,
+  kApplication,
+  kKeyId,
+  kProvider,
+  kTimes,
+  kDetails,
+  kPreviousHash,
+  kHash,
+  kEnd
+};
 }
 
 namespace budget_column {

@@ -7,8 +7,12 @@
 
 #include "core/error.hpp"
 #include "core/selection.hpp"
+#include "core/secret.hpp"
+#include "pg/error_map.hpp"
 #include "pg/lwlock.hpp"
 #include "pg/settings.hpp"
+#include "store/audit.hpp"
+#include "store/audit_board.hpp"
 #include "store/budget_gate.hpp"
 #include "store/caller_limits.hpp"
 #include "store/candidates.hpp"
@@ -118,6 +122,7 @@ class Attempt {
         copy_out(slot, kind, picked_);
         copy_provider(provider_.config, wish.lease, picked_);
         picked_.strategy = core::strategy_of(provider_, wish, at_);
+        picked_.picked_at = at_.now;
         return Outcome::kTaken;
       }
       core::undo_take(slot, wish, at_.now);
@@ -229,7 +234,18 @@ void open_picked(const Picked& picked, const PickRequest& request, std::span<std
   const auto owner = owner_of(request, picked.kind);
   const core::KeyIdentity identity = {picked.key_id, picked.provider(), core::name(picked.kind),
                                       owner.value_or("")};
-  open_secret({picked.envelope.data(), picked.envelope_size}, identity, out);
+  try {
+    open_secret({picked.envelope.data(), picked.envelope_size}, identity, out);
+  } catch (const core::Error& error) {
+    note_attempt(core::kPickAction, picked.key_id, picked.provider(), pg::sqlstate(error.code()));
+    throw;
+  }
+  try {
+    note_pick(picked.key_id, picked.picked_at);
+  } catch (...) {
+    core::wipe(out);
+    throw;
+  }
 }
 
 }  // namespace keypool::store

@@ -27,6 +27,7 @@ struct Picked {
   std::int64_t lease_id;  // 0: none was asked for
   core::OwnerKind kind;
   core::Strategy strategy;
+  core::Micros picked_at;
   bool has_base_url;       // the key has its own, in its row
   unsigned passed_owners;  // a bit for each kind that has keys, none of which could be taken
   std::uint8_t key_name_size;
@@ -62,8 +63,9 @@ struct PickStory {
 // kConfigurationLimit (pool or lease table full).
 void pick(const PickRequest& request, Picked& picked, PickStory* story = nullptr);
 
-// Writes the plaintext of what pick() chose, picked.secret_size() bytes. Throws what
-// store/keyring.hpp throws; `out` is wiped then.
+// Writes the plaintext of what pick() chose, picked.secret_size() bytes, and notes that for the
+// audit log. Throws what store/keyring.hpp and note_pick() of store/audit_board.hpp throw; `out` is
+// wiped then.
 void open_picked(const Picked& picked, const PickRequest& request, std::span<std::byte> out);
 
 }  // namespace keypool::store

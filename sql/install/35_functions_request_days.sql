@@ -14,7 +14,7 @@ AS $$
 $$;
 
 -- The days that should have a partition, today's first: those around today, and those that have
--- rows in the default partition.
+-- rows in the default partition. However far ahead is asked for, it is not more than some months.
 CREATE FUNCTION keypool.missing_request_days(ahead int = 7)
 RETURNS SETOF date
 LANGUAGE sql STABLE PARALLEL SAFE STRICT ROWS 10
@@ -32,7 +32,7 @@ AS $$
     FROM stray, today
     WHERE stray.day < today.day + 400
   ), wanted AS (
-    SELECT today.day + n AS day FROM today, generate_series(-1, ahead) AS n
+    SELECT today.day + n AS day FROM today, generate_series(-1, least(ahead, 100)) AS n
     UNION
     SELECT stray.day FROM stray, today WHERE stray.day BETWEEN today.day - 400 AND today.day + 400
   )

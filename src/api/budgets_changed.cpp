@@ -2,10 +2,10 @@
 // closes books, and has every session load its running sums anew when the transaction commits.
 #include <optional>
 
+#include "api/own_trigger.hpp"
 #include "pg/entry.hpp"
 #include "pg/owner.hpp"
 #include "pg/spi.hpp"
-#include "pg/trigger.hpp"
 #include "store/budget_opening.hpp"
 #include "store/catalog.hpp"
 #include "store/coherence.hpp"
@@ -52,7 +52,7 @@ void follow(const TriggerData& trigger) {
 }
 
 Datum budgets_changed(const pg::Args& args) {
-  const TriggerData& trigger = pg::trigger_data(args, "budgets_changed");
+  const TriggerData& trigger = own_trigger(args, "budgets_changed");
   if (TRIGGER_FIRED_FOR_ROW(trigger.tg_event)) {
     follow(trigger);
   } else {

@@ -5,12 +5,12 @@
 #include <optional>
 #include <string>
 
+#include "api/own_trigger.hpp"
 #include "api/provider_names.hpp"
 #include "core/error.hpp"
 #include "pg/entry.hpp"
 #include "pg/owner.hpp"
 #include "pg/spi.hpp"
-#include "pg/trigger.hpp"
 #include "store/budget_period.hpp"
 #include "store/catalog.hpp"
 #include "store/columns.hpp"
@@ -115,7 +115,7 @@ bool was_checked(const TriggerData& trigger, HeapTuple tuple, TupleDesc descript
 
 // guard_budget() → trigger: before each inserted or updated row of keypool.budgets
 Datum guard_budget(const pg::Args& args) {
-  const TriggerData& trigger = pg::trigger_data(args, "guard_budget");
+  const TriggerData& trigger = own_trigger(args, "guard_budget");
   const TupleDesc description = RelationGetDescr(trigger.tg_relation);
   const HeapTuple tuple =
       TRIGGER_FIRED_BY_UPDATE(trigger.tg_event) ? trigger.tg_newtuple : trigger.tg_trigtuple;

@@ -168,7 +168,7 @@ Datum follow_request(const pg::Args& args) {
                     TRIGGER_FIRED_BY_INSERT(trigger->tg_event) &&
                     TRIGGER_FIRED_FOR_ROW(trigger->tg_event) && trigger->tg_trigger->tgnargs == 1;
   if (!fits) {
-    throw core::Error(core::ErrorCode::kInternal,
+    throw core::Error(core::ErrorCode::kInvalidArgument,
                       "follow_request must be called by a trigger of import_requests()");
   }
   const std::int64_t import_id = std::strtoll(trigger->tg_trigger->tgargs[0], nullptr, 10);

@@ -1,6 +1,7 @@
 // The row triggers of the request log: each row counts with the transaction that wrote it, says
 // which transaction that was, and leaves a record when its version ends.
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string_view>
 
@@ -138,28 +139,58 @@ class LogRow {
   core::RequestFacts facts_ = {};
 };
 
+// Of the log's columns, in their order.
+constexpr std::array<Oid, kColumns> kTypes = {
+    INT8OID,    TIMESTAMPTZOID, XID8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID,
+    BYTEAOID,   TEXTOID,        BOOLOID, INT8OID, INT4OID, INT4OID, INT4OID, NUMERICOID,
+    NUMERICOID, NUMERICOID,     TEXTOID, INT4OID, TEXTOID, INT4OID, TEXTOID, TEXTOID,
+    TEXTOID,    INT4OID,        TEXTOID, TEXTOID, INT2OID, TEXTOID, JSONBOID};
+
+[[noreturn]] void refuse_layout(Relation table) {
+  throw core::Error(core::ErrorCode::kInvalidArgument,
+                    std::string("partition \"") + RelationGetRelationName(table) +
+                        "\" does not have the columns of the request log in their order",
+                    {}, "Make it with CREATE TABLE ... (LIKE keypool.chat_completion_requests).");
+}
+
+// Whoever may execute the trigger's function may put it on a table of his own, and change that as
+// he likes: an int taken for a text would bring the server down. So this is asked for every row.
+void require_types(Relation table) {
+  const TupleDesc description = RelationGetDescr(table);
+  bool same = description->natts >= kColumns;
+  for (int i = 0; same && i < kColumns; ++i) {
+    same = TupleDescAttr(description, i)->atttypid == kTypes[static_cast<std::size_t>(i)];
+  }
+  if (!same) refuse_layout(table);
+}
+
 // A partition attached by hand may have its columns in another order, in which nothing here would
 // find them. Asked once for each table in a row.
 void require_layout(Relation table) {
   static constinit Oid known = InvalidOid;
+  require_types(table);
   if (known == RelationGetRelid(table)) return;
   static constexpr const char* kNames[] = {
       "id",      "created_at",      "xid",        "provider",           "model",
       "user_id", "organization_id", "api_key_id", "api_key_fingerprint"};
   const TupleDesc description = RelationGetDescr(table);
-  bool same = description->natts >= kColumns;
+  bool same =
+      std::string_view(NameStr(TupleDescAttr(description, kColumns - 1)->attname)) == "metadata";
   for (std::size_t i = 0; same && i < std::size(kNames); ++i) {
     same = std::string_view(NameStr(TupleDescAttr(description, i)->attname)) == kNames[i];
   }
-  same = same &&
-         std::string_view(NameStr(TupleDescAttr(description, kColumns - 1)->attname)) == "metadata";
-  if (!same) {
-    throw core::Error(core::ErrorCode::kInvalidArgument,
-                      std::string("partition \"") + RelationGetRelationName(table) +
-                          "\" has its columns in another order than the request log",
-                      {}, "Make it with CREATE TABLE ... (LIKE keypool.chat_completion_requests).");
-  }
+  if (!same) refuse_layout(table);
   known = RelationGetRelid(table);
+}
+
+const TriggerData& row_of_log(const pg::Args& args, const char* function) {
+  const TriggerData& trigger = pg::trigger_data(args, function);
+  if (!TRIGGER_FIRED_FOR_ROW(trigger.tg_event)) {
+    throw core::Error(core::ErrorCode::kInvalidArgument,
+                      std::string(function) + " must be called by a row trigger");
+  }
+  require_layout(trigger.tg_relation);
+  return trigger;
 }
 
 std::uint64_t current_xid() {
@@ -225,8 +256,7 @@ void correct_xid(Relation partition, HeapTuple tuple, LogRow& row) {
 
 // AFTER INSERT OR UPDATE OR DELETE, for each row.
 Datum request_logged(const pg::Args& args) {
-  const TriggerData& trigger = pg::trigger_data(args, "request_logged");
-  require_layout(trigger.tg_relation);
+  const TriggerData& trigger = row_of_log(args, "request_logged");
   const TupleDesc description = RelationGetDescr(trigger.tg_relation);
   LogRow row(trigger.tg_trigtuple, description);
   if (TRIGGER_FIRED_BY_INSERT(trigger.tg_event)) {
@@ -251,8 +281,11 @@ Datum request_logged(const pg::Args& args) {
 
 // BEFORE UPDATE, for each row: the new version is this transaction's.
 Datum request_versioned(const pg::Args& args) {
-  const TriggerData& trigger = pg::trigger_data(args, "request_versioned");
-  require_layout(trigger.tg_relation);
+  const TriggerData& trigger = row_of_log(args, "request_versioned");
+  if (!TRIGGER_FIRED_BY_UPDATE(trigger.tg_event)) {
+    throw core::Error(core::ErrorCode::kInvalidArgument,
+                      "request_versioned must be called by a trigger for UPDATE");
+  }
   const TupleDesc description = RelationGetDescr(trigger.tg_relation);
   const std::uint64_t xid = current_xid();
   HeapTuple changed = trigger.tg_newtuple;

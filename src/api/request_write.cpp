@@ -23,7 +23,8 @@ constexpr std::size_t kMaxMessage = 8192;
 // Providers echo keys in what they answer.
 std::string readable_message(const RequestArguments& request) {
   if (!request.error_message) return {};
-  std::string message = core::scrub(*request.error_message, request.api_key.value_or(""));
+  std::string message = core::scrub(core::beginning(*request.error_message, kMaxMessage),
+                                    request.api_key.value_or(""));
   core::cut_utf8(message, kMaxMessage);
   return message;
 }

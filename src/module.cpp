@@ -3,12 +3,17 @@
 // In a server that did not preload the library only the settings are defined; every SQL function
 // then fails with 55000 (pg::require_preloaded). Under pg_upgrade nothing else is registered
 // either: its servers must not start workers or touch tables.
+#include "api/copy_requests.hpp"
+#include "api/redaction.hpp"
 #include "api/utility.hpp"
 #include "pg/entry.hpp"
 #include "pg/settings.hpp"
+#include "store/audit.hpp"
+#include "store/audit_board.hpp"
 #include "store/caller_meters.hpp"
 #include "store/catalog.hpp"
 #include "store/coherence.hpp"
+#include "store/destruction.hpp"
 #include "store/launcher_registration.hpp"
 #include "store/request_tables.hpp"
 #include "store/request_usage.hpp"
@@ -34,16 +39,21 @@ void _PG_init(void) {
   if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade) return;
   pg::mark_preloaded();
 
+  store::install_audit();  // before all others that act at the end of a transaction
+  store::install_audit_board();
   store::install_shared_pool();
   store::install_shared_budgets();
   store::install_worker_board();
   store::install_caller_meters();
   store::install_catalog();
   store::install_coherence();
+  store::install_destruction();
   store::install_table_writer();
   store::install_request_tables();
   store::install_request_usage();
   keypool::api::install_utility_hooks();
+  keypool::api::install_redaction();
+  keypool::api::install_copy_requests();
   store::ensure_default_root_key();
   store::register_launcher();
 }

@@ -13,6 +13,9 @@
 #include "store/shared_pool.hpp"
 #include "store/worker_board.hpp"
 #include "worker/alerts.hpp"
+#include "worker/audit_keeper.hpp"
+#include "worker/destruction.hpp"
+#include "worker/expiry.hpp"
 #include "worker/imports.hpp"
 #include "worker/lease_sweeper.hpp"
 #include "worker/lookups.hpp"
@@ -20,7 +23,9 @@
 #include "worker/poller.hpp"
 #include "worker/prober.hpp"
 #include "worker/process.hpp"
+#include "worker/reencryption.hpp"
 #include "worker/rollup.hpp"
+#include "worker/root_keys.hpp"
 #include "worker/spending_check.hpp"
 #include "worker/schedule.hpp"
 #include "worker/webhooks.hpp"
@@ -97,9 +102,10 @@ Oid installed_extension() {
                                             : store::WorkerExit::kAsked);
 }
 
-[[noreturn]] void finish(Writer& writer) {
+[[noreturn]] void finish(Writer& writer, AuditKeeper& audit) {
   store::set_worker_state(store::WorkerState::kStopping);
   writer.finish();
+  audit.finish();
   leave(store::WorkerExit::kAsked);
 }
 
@@ -113,6 +119,11 @@ Oid installed_extension() {
   Rollup rollup(store::now());
   PartitionKeeper partitions(store::now());
   Imports imports;
+  AuditKeeper audit;
+  Reencryption reencryption(store::current_database());
+  RootKeys root_keys(store::current_database());
+  Expiry expiry(store::current_database());
+  Destruction destruction(store::current_database());
 
   SpendingCheck spending(store::current_database(), store::now());
 
@@ -125,7 +136,10 @@ Oid installed_extension() {
                  alerts.note_news();
                  rollup.note_news(now);
                  partitions.note_news(now);
+                 audit.note_news(now);
                });
+  schedule.add([&](core::Micros now) { return audit.next_due(now); },
+               [&](core::Micros now) { audit.run(now); });
   schedule.add([&](core::Micros now) { return leases.next_due(now); },
                [&](core::Micros now) { leases.run(now); });
   schedule.add([&](core::Micros now) { return alerts.next_due(now); },
@@ -140,6 +154,18 @@ Oid installed_extension() {
                [&](core::Micros now) { partitions.run(now); });
   schedule.add([&](core::Micros now) { return imports.next_due(now); },
                [&](core::Micros now) { imports.run(now); });
+  schedule.add([&](core::Micros now) { return root_keys.next_due(now); },
+               [&](core::Micros now) {
+                 if (root_keys.run(now)) destruction.note_news();
+               });
+  schedule.add([&](core::Micros now) { return reencryption.next_due(now); },
+               [&](core::Micros now) {
+                 if (reencryption.run(now)) destruction.note_news();
+               });
+  schedule.add([&](core::Micros now) { return expiry.next_due(now); },
+               [&](core::Micros now) { expiry.run(now); });
+  schedule.add([&](core::Micros now) { return destruction.next_due(now); },
+               [&](core::Micros now) { destruction.run(now); });
 
   // The server waits for one descriptor beside the latch.
   Poller sockets;
@@ -149,7 +175,8 @@ Oid installed_extension() {
   bool called = true;
   for (;;) {
     const bool reloaded = serve_interrupts();
-    if (asked_to_stop() || (reloaded && !pg::settings().worker)) finish(writer);
+    if (reloaded) root_keys.note_reload();
+    if (asked_to_stop() || (reloaded && !pg::settings().worker)) finish(writer, audit);
     if (called && installed_extension() != extension) leave_without_extension();
     const core::Micros now = store::now();
     store::note_cycle(now);

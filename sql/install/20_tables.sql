@@ -85,10 +85,16 @@ CREATE INDEX api_keys_mirrored ON keypool.api_keys (provider, key_source, owner,
 -- User keys, of which there may be millions, are found by their owner.
 CREATE INDEX api_keys_user ON keypool.api_keys (user_id, provider)
   WHERE user_id IS NOT NULL AND revoked_at IS NULL;
+-- How many a user has revoked of late.
+CREATE INDEX api_keys_user_revoked ON keypool.api_keys (user_id, revoked_at)
+  WHERE user_id IS NOT NULL AND revoked_at IS NOT NULL;
 CREATE UNIQUE INDEX api_keys_name ON keypool.api_keys (provider, key_source, owner, name)
   WHERE revoked_at IS NULL;
 CREATE UNIQUE INDEX api_keys_secret ON keypool.api_keys (fingerprint, provider, key_source, owner)
   WHERE revoked_at IS NULL;
+-- Those that are to be replaced now and then, which may be few among millions.
+CREATE INDEX api_keys_rotation ON keypool.api_keys (id)
+  WHERE rotation_interval IS NOT NULL AND revoked_at IS NULL;
 
 -- What the world taught us of a key. The worker writes it from shared memory, every second and at
 -- shutdown; the pool starts from it after a restart. No foreign key: a write must never wait for,

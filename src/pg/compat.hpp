@@ -18,3 +18,28 @@
 // block and every SQL function. Later servers define it exactly so.
 #undef PGDLLEXPORT
 #define PGDLLEXPORT __attribute__((visibility("default")))
+
+// Since 16 an update of a row says which indexes are to follow it, not only whether they are.
+#if PG_VERSION_NUM >= 160000
+#define KEYPOOL_UPDATED_INDEXES TU_UpdateIndexes
+#else
+#define KEYPOOL_UPDATED_INDEXES bool
+#endif
+
+// A number for each process that may run SQL, from 0 to below MaxBackends. Since 17 processes are
+// numbered from 0, before that backends from 1.
+#if __has_include("storage/procnumber.h")
+extern "C" {
+#include "storage/procnumber.h"
+}
+namespace keypool::pg {
+inline int process_number() noexcept { return MyProcNumber; }
+}  // namespace keypool::pg
+#else
+extern "C" {
+#include "storage/backendid.h"
+}
+namespace keypool::pg {
+inline int process_number() noexcept { return MyBackendId - 1; }
+}  // namespace keypool::pg
+#endif

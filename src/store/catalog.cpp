@@ -34,7 +34,8 @@ constinit std::array<Note, 4> notes = {};
 void forget(Datum, Oid relation) {
   const bool ours = relation == InvalidOid || relation == cached.api_keys ||
                     relation == cached.providers || relation == cached.data_keys ||
-                    relation == cached.key_state || relation == cached.requests;
+                    relation == cached.key_state || relation == cached.requests ||
+                    relation == cached.audit_log;
   if (ours) valid = false;
   for (const Note note : notes) {
     if (note != nullptr) note(relation);
@@ -60,6 +61,7 @@ Catalog look_up() {
   const Oid schema = get_namespace_oid("keypool", true);
   if (schema == InvalidOid) return found;
   const auto relation = [schema](const char* name) { return get_relname_relid(name, schema); };
+  found.schema = schema;
   found.providers = relation("providers");
   found.data_keys = relation("data_keys");
   found.api_keys = relation("api_keys");
@@ -67,6 +69,7 @@ Catalog look_up() {
   found.api_keys_mirrored = relation("api_keys_mirrored");
   found.api_keys_user = relation("api_keys_user");
   found.api_keys_secret = relation("api_keys_secret");
+  found.api_keys_overview = relation("api_keys_overview");
   found.key_state = relation("key_state");
   found.key_state_pkey = relation("key_state_pkey");
   found.requests = relation("chat_completion_requests");
@@ -84,6 +87,9 @@ Catalog look_up() {
   found.model_prices_pkey = relation("model_prices_pkey");
   found.caller_limits = relation("caller_limits");
   found.caller_limits_name = relation("caller_limits_name");
+  found.alert_webhooks = relation("alert_webhooks");
+  found.audit_log = relation("audit_log");
+  found.audit_log_pkey = relation("audit_log_pkey");
   found.owner = owner_of(found.api_keys);
   return found;
 }

@@ -10,6 +10,7 @@ namespace keypool::store {
 
 struct Catalog {
   Oid owner;  // of the tables: whom C code acts as when it must run SQL text
+  Oid schema;
   Oid providers;
   Oid data_keys;
   Oid api_keys;
@@ -17,6 +18,7 @@ struct Catalog {
   Oid api_keys_mirrored;
   Oid api_keys_user;
   Oid api_keys_secret;
+  Oid api_keys_overview;  // the view
   Oid key_state;
   Oid key_state_pkey;
   Oid requests;
@@ -33,6 +35,9 @@ struct Catalog {
   Oid model_prices_pkey;
   Oid caller_limits;
   Oid caller_limits_name;  // the index
+  Oid alert_webhooks;
+  Oid audit_log;
+  Oid audit_log_pkey;
 };
 
 // _PG_init only: registers the callback that forgets.

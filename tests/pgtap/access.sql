@@ -1,17 +1,19 @@
 -- What each level of grant_keypool may do, and what none may: read ciphertext, or write around the
 -- functions.
-SELECT plan(122);
+SELECT plan(150);
 
 CREATE EXTENSION pg_keypool;
 SELECT add_key('openai', 'sk-pgtap-access-key-000000001');
 CREATE TABLE public.access_source AS SELECT 1 AS id, now() AS created_at;
 GRANT SELECT ON public.access_source TO PUBLIC;
+CREATE ROLE access_member;
 CREATE ROLE access_reader;
 CREATE ROLE access_caller;
 CREATE ROLE access_admin;
 CREATE ROLE access_nobody;
 GRANT USAGE ON SCHEMA tap TO PUBLIC;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA tap TO PUBLIC;
+SELECT grant_keypool('access_member', 'member');
 SELECT grant_keypool('access_reader', 'reader');
 SELECT grant_keypool('access_caller', 'caller');
 SELECT grant_keypool('access_admin', 'admin');
@@ -31,12 +33,18 @@ END $$;
 
 CREATE TABLE deeds (level int, statement text);
 INSERT INTO deeds VALUES
+  (0, 'SELECT current_keypool_user(), keypool.sees_all_users()'),
+  (0, $$SELECT add_my_key('openai', 'sk-pgtap-access-key-000000007')$$),
+  (0, $$SELECT revoke_my_key(add_my_key('openai', 'sk-pgtap-access-key-000000008'))$$),
+  (0, 'SELECT * FROM my_keys(), my_usage()'),
+  (0, 'SELECT * FROM keypool.user_api_keys'),
   (1, 'SELECT * FROM keypool.api_keys_overview'),
   (1, 'SELECT * FROM keypool.user_api_keys, keypool.system_api_keys'),
   (1, 'SELECT * FROM keypool.provider_statistics'),
   (1, 'SELECT * FROM keypool.active_alerts, keypool.alert_history'),
   (1, 'SELECT * FROM keypool.worker_status'),
   (1, 'SELECT * FROM keypool.webhook_status'),
+  (1, 'SELECT * FROM keypool.destruction_status'),
   (1, 'SELECT * FROM keypool.api_key_tracking_quality, keypool.api_key_tracking_trend'),
   (1, 'SELECT * FROM keypool.key_source_usage, keypool.request_costs, keypool.model_usage, '
       'keypool.model_comparison, keypool.pricing_quality'),
@@ -62,10 +70,20 @@ INSERT INTO deeds VALUES
   (2, $$SELECT log_requests('[{"provider": "openai", "model": "gpt-4", "api_key": "unknown"}]')$$),
   (2, $$INSERT INTO keypool.chat_completion_requests (provider, model, request_id)
         VALUES ('openai', 'gpt-4', 'r') ON CONFLICT DO NOTHING RETURNING id, created_at$$),
+  (2, $$SELECT * FROM import_trace_keys('{"X-API-Key-OpenAI": "sk-pgtap-access-key-000000009"}', 'u')$$),
   (3, $$SELECT add_key('openai', 'sk-pgtap-access-key-000000002')$$),
   (3, $$SELECT rotate_key(1, 'sk-pgtap-access-key-000000003')$$),
+  (1, $$SELECT count(*) FROM keypool.reencryption_progress$$),
+  (1, $$SELECT count(*) FROM keypool.keys_due_for_rotation$$),
+  (3, $$SELECT rotate_data_key()$$),
+  (3, $$UPDATE keypool.api_keys SET rotation_interval = NULL$$),
   (3, $$SELECT revoke_key(1)$$),
+  (3, $$SELECT forget_user('u'), forget_organization('o')$$),
   (3, $$SELECT * FROM import_keys('{"providers":{}}')$$),
+  (3, $$SELECT import_fernet('gAAAAABlU_EAAAECAwQFBgcICQoLDA0OD6Sr0eRvyi3Cr1w57AsPn9miynkYGwyCc_Bvay3s3OzGXEV6QKCHfoND43thLj2oRnd5pS3k06uPcyXLrtZN0-suxONzO5BAo51NzWQ4il8k',
+        'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=', 'openai')$$),
+  (3, $$SELECT import_aes_gcm('AAECAwQFBgcICQoLfKzREHkrCQyOk2TVGAF01vZepr4vjU7wCTw3XdOGpth+UoF4ESr34EAp7z8jERmiWy0aFw==',
+        'correct horse', 'openai')$$),
   (3, $$UPDATE keypool.api_keys SET weight = 2 WHERE id = 1$$),
   (3, $$UPDATE keypool.providers SET strategy = 'random' WHERE name = 'openai'$$),
   (3, $$INSERT INTO keypool.providers (name, display_name) VALUES ('mine', 'Mine')$$),
@@ -96,11 +114,21 @@ INSERT INTO deeds VALUES
   (3, $$INSERT INTO keypool.budgets (scope, period, limit_usd) VALUES ('global', 'day', 1)$$),
   (3, 'UPDATE keypool.budgets SET period = period'),
   (3, 'DELETE FROM keypool.budgets'),
+  (3, 'SELECT * FROM keypool.audit_log'),
+  (3, 'SELECT * FROM verify_audit_log()'),
+  (9, $$UPDATE keypool.audit_log SET outcome = 'ok'$$),
+  (9, 'DELETE FROM keypool.audit_log'),
+  (9, 'TRUNCATE keypool.audit_log'),
+  (9, $$INSERT INTO keypool.audit_log (id, at, action, outcome, times, hash)
+        VALUES (1, now(), 'add_key', 'ok', 1, 'x')$$),
+  (9, 'SELECT keypool.prune_audit_log()'),
+  (9, $$SELECT keypool.note_access('grant_keypool', '{}')$$),
   (9, $$UPDATE keypool.request_imports SET importer = 'postgres'$$),
   (9, $$INSERT INTO keypool.request_import_notes VALUES (1, '{1}')$$),
   (9, 'TRUNCATE keypool.caller_limits'),
   (9, 'SELECT * FROM keypool.key_advice, keypool.model_advice'),
   (9, 'SELECT * FROM keypool.backfill(1)'),
+  (9, 'SELECT keypool.expire_keys(1)'),
   (9, 'SELECT envelope FROM keypool.api_keys'),
   (9, 'SELECT fingerprint FROM keypool.api_keys'),
   (9, 'SELECT envelope FROM keypool.alert_webhooks'),
@@ -124,14 +152,28 @@ INSERT INTO deeds VALUES
   (9, $$SELECT keypool.revoke_members('access_nobody')$$),
   (9, 'CREATE TABLE keypool.theirs ()');
 
--- One line a deed: who may.
+-- One line a deed: who may. For whom the session acts makes no difference.
+SET keypool.user_id = 'access';
 SELECT is(
-  ARRAY[may('access_nobody', statement), may('access_reader', statement),
-        may('access_caller', statement), may('access_admin', statement)],
-  ARRAY[false, level <= 1, level <= 2, level <= 3],
-  CASE level WHEN 1 THEN 'from reader on: ' WHEN 2 THEN 'from caller on: '
+  ARRAY[may('access_nobody', statement), may('access_member', statement),
+        may('access_reader', statement), may('access_caller', statement),
+        may('access_admin', statement)],
+  ARRAY[false, level <= 0, level <= 1, level <= 2, level <= 3],
+  CASE level WHEN 0 THEN 'from member on: ' WHEN 1 THEN 'from reader on: ' WHEN 2 THEN 'from caller on: '
              WHEN 3 THEN 'admin alone: ' ELSE 'none of them: ' END || statement)
 FROM deeds;
+
+-- Rows that security by row lets through are a member's own, so the others are granted none.
+SELECT is(
+  ARRAY[may('access_member', statement), may('access_reader', statement),
+        may('access_caller', statement), may('access_admin', statement)],
+  ARRAY[true, false, false, true], 'member and admin: ' || statement)
+FROM unnest(ARRAY['SELECT name FROM keypool.api_keys',
+                  'SELECT user_id FROM keypool.chat_completion_requests']) AS statement;
+SELECT is_empty(
+  $$ SELECT r FROM unnest('{access_nobody,access_member,access_reader}'::name[]) AS r
+     WHERE has_parameter_privilege(r, 'keypool.user_id', 'SET') $$,
+  'for whom a session acts is for callers and admins to say');
 
 SELECT throws_ok($$ SELECT grant_keypool('access_nobody', 'root') $$, '22023',
   'unknown access level: ''root''', 'a level there is not');
@@ -195,6 +237,8 @@ INSERT INTO outcomes (statement) VALUES
   ($$SELECT get_usage_stats('openai')$$),
   ($$UPDATE keypool.api_keys SET weight = 2$$),
   ($$SELECT revoke_key(1)$$),
+  ($$SELECT revoke_my_key(add_my_key('openai', 'sk-pgtap-access-key-000000009'))$$),
+  ($$SELECT * FROM my_keys(), my_usage(), keypool.user_api_keys$$),
   ($$SELECT add_webhook('https://example.com', 'a-secret-of-some-length', enabled => false)$$),
   ($$INSERT INTO keypool.alert_webhooks (url, secret, events, enabled)
      VALUES ('https://example.com', 'a-secret-of-some-length', '{rate_limit}', false)$$),

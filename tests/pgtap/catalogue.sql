@@ -42,11 +42,13 @@ SELECT is_empty(
   $$ SELECT oid::regprocedure FROM functions WHERE prosecdef $$, 'no function is SECURITY DEFINER');
 SELECT is_empty(
   $$ SELECT oid::regprocedure FROM functions
-     WHERE lanname = 'c' AND (proparallel <> 'u' OR proconfig IS NOT NULL) $$,
-  'functions in C are parallel unsafe, and cheap to call');
+     WHERE lanname = 'c' AND (proparallel <> 'u' OR proconfig IS NOT NULL)
+       AND proname NOT IN ('current_keypool_user', 'sees_all_users') $$,
+  'functions in C are parallel unsafe, and cheap to call, but for what row-level security asks');
 SELECT set_eq(
   $$ SELECT proname::text FROM functions WHERE provolatile <> 'v' $$,
-  ARRAY['resolve_key', 'validate_key', 'extension_members', 'metric_families', 'metric_label',
+  ARRAY['resolve_key', 'validate_key', 'current_keypool_user', 'sees_all_users', 'my_usage',
+        'extension_members', 'metric_families', 'metric_label',
         'most_listed_keys', 'unfolded_requests', 'api_key_tracking_quality_report',
         'api_key_tracking_trend_report', 'request_partition_name', 'start_of_day',
         'request_partitions', 'is_crowded', 'first_kept_day', 'missing_request_days',
@@ -55,6 +57,7 @@ SELECT set_eq(
         'check_import', 'import_rows', 'import_refusal', 'import_insertion', 'careful_import',
         'import_reads', 'plan_import_reading', 'plan_import_writing', 'plan_import_row', 'is_followed',
         'import_days', 'tell_import_gaps', 'prepare_import', 'import_order', 'backfill_steps', 'pricing_statement',
+        'audit_hash', 'verify_audit_log',
         'budget_period', 'budget_counts_from', 'unbooked_spending', 'has_unbooked_requests'],
   'only what reads nothing but tables is STABLE, and little is IMMUTABLE');
 SELECT is_empty(
@@ -66,12 +69,15 @@ SELECT is_empty(
   'C functions are found in the library by a name of our own');
 SELECT set_eq(
   $$ SELECT proname::text FROM functions WHERE pronamespace = 'public'::regnamespace $$,
-  ARRAY['add_key', 'rotate_key', 'revoke_key', 'import_keys', 'import_env_keys', 'resolve_key',
+  ARRAY['add_key', 'rotate_key', 'rotate_data_key', 'rotate_root_key', 'revoke_key', 'import_keys', 'import_env_keys',
+        'import_fernet', 'import_aes_gcm', 'import_trace_keys', 'forget_user', 'forget_organization',
+        'resolve_key',
         'validate_key', 'check_key', 'check_keys', 'pick_key', 'acquire_key', 'release_key',
         'explain_pick', 'available_providers', 'mark_key_error', 'mark_key_success',
         'log_request', 'log_requests', 'estimate_cost', 'dev_key', 'get_usage_stats',
-        'import_requests', 'backfill_requests', 'import_prices', 'reprice_requests', 'add_webhook',
+        'import_requests', 'backfill_requests', 'import_prices', 'reprice_requests', 'add_webhook', 'verify_audit_log',
         'api_key_tracking_quality_report',
+        'current_keypool_user', 'add_my_key', 'my_keys', 'revoke_my_key', 'my_usage',
         'api_key_tracking_trend_report', 'prometheus_metrics', 'grant_keypool', 'revoke_keypool'],
   'people''s functions are in the schema of the extension, and no others');
 SELECT is_empty(

@@ -272,6 +272,10 @@ subtest 'a redirect target notes whether the credential came along' => sub {
 		is($response->{status}, $status, "status $status");
 		is($response->{headers}{location}, '/redirect-target/', 'location');
 	}
+	my $elsewhere = 'http://127.0.0.1:9/redirect-target/';
+	is(told('openai', { kind => 'redirect', to => $elsewhere })->{headers}{location}, $elsewhere,
+		'another server as target');
+	is(told('openai', 'echo')->{headers}{'x-echo'}, $KEY, 'echo tells it in a header too');
 	is($provider->record->{redirect_target}{hits}, 0, 'not followed');
 	$http->get($provider->url('/redirect-target/'), { headers => { 'x-api-key' => $KEY } });
 	is_deeply($provider->record->{redirect_target},

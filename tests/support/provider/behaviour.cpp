@@ -126,8 +126,10 @@ void parse_status(Fields& fields, int fallback, std::initializer_list<int> allow
 void parse_redirect(Fields& fields, Behaviour& behaviour) {
   parse_status(fields, 302, {301, 302, 303, 307, 308}, behaviour);
   behaviour.to = fields.text("to", std::string(kRedirectPrefix));
-  if (!behaviour.to.starts_with(kRedirectPrefix)) {
-    throw ControlError("to must be a path under " + std::string(kRedirectPrefix));
+  const std::string_view to = behaviour.to;
+  if (!to.starts_with(kRedirectPrefix) && !to.starts_with("http://127.0.0.1:")) {
+    throw ControlError("to must be a path under " + std::string(kRedirectPrefix) +
+                       " or an address of this machine");
   }
 }
 

@@ -104,6 +104,7 @@ Answer Provider::answer_call(const Call& call) {
     answer = spoiled(behaviour, success_of(call));
   } else {
     answer = failure_of(call, behaviour);
+    if (behaviour.kind == Kind::kEcho) answer.add("x-echo", call.key);
   }
   answer.delay_ms = behaviour.after_ms;
   return answer;

@@ -209,6 +209,52 @@ FROM acquire_key('anthropic', user_id => 'dora', model => 'claude-opus-4-1',
 SQL
 }
 
+# Nothing is sealed under an old data key any more.
+resealed() {
+  [ "$(run_sql demo -A -t <<<"SELECT remaining FROM keypool.reencryption_progress
+    WHERE what = 'data_key'")" = 0 ]
+}
+
+tour_secrecy() {
+  chapter '8. Keeping secrets'
+  show 'What others see of a statement that holds a key:' <<'SQL'
+SELECT add_key('groq', 'gsk_DemoGroqInPlainSight0000000000000007',
+               rotation_interval => '90 days') AS key_id \;
+SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid();
+SQL
+  show 'The key to the keys is replaced, and every key sealed anew …' <<'SQL'
+SELECT rotate_data_key();
+SQL
+  await resealed
+  show '… while picks go on:' <<'SQL'
+SELECT what, state, total, done, remaining, data_keys_in_use AS in_use
+FROM keypool.reencryption_progress;
+SELECT pick_key('openai', user_id => 'alice');
+SQL
+  show 'Alice may look after her own key; the application says that it is her:' <<'SQL'
+CREATE ROLE end_users;
+SELECT grant_keypool('end_users', 'member');
+BEGIN;
+SET LOCAL keypool.user_id = 'alice';
+SET LOCAL ROLE end_users;
+SELECT key_id, provider, name, hint, state, cost_total FROM my_keys();
+COMMIT;
+SQL
+  show_error 'She cannot be somebody else:' <<'SQL'
+SET ROLE end_users;
+SET keypool.user_id = 'bob';
+SQL
+  show 'She asks to be forgotten; what her requests cost stays known:' <<'SQL'
+SELECT forget_user('alice');
+SQL
+  show 'Who did what, in a chain that shows whatever is changed behind it:' <<'SQL'
+SELECT to_char(at, 'HH24:MI:SS') AS at, action, outcome, session_role AS who, key_id, provider,
+       times, details
+FROM keypool.audit_log ORDER BY id DESC LIMIT 6;
+SELECT ok, entries, problem FROM verify_audit_log();
+SQL
+}
+
 take_the_tour() {
   local database=demo
   tour_installing
@@ -218,6 +264,7 @@ take_the_tour() {
   tour_looking
   tour_accounting
   tour_spending
+  tour_secrecy
 }
 
 tour_import() {

@@ -74,4 +74,10 @@ void destroy_secret(pg::Session& session, std::int64_t id, std::optional<std::st
       id, reason);
 }
 
+void note_revoked_already(std::int64_t id) {
+  pg::call([id] {
+    ereport(NOTICE, (errmsg("key %lld is revoked already", static_cast<long long>(id))));
+  });
+}
+
 }  // namespace keypool::api

@@ -37,4 +37,7 @@ std::optional<std::string> readable_reason(std::optional<std::string_view> given
 // Takes the key out of use for good: ciphertext and fingerprint go, the row stays for joins.
 void destroy_secret(pg::Session& session, std::int64_t id, std::optional<std::string_view> reason);
 
+// Instead, of one that is: what was wanted is the case, and the first reason is the true one.
+void note_revoked_already(std::int64_t id);
+
 }  // namespace keypool::api

@@ -41,12 +41,6 @@ Datum rotate_key(const pg::Args& args) {
   return Datum{0};
 }
 
-void note_revoked_already(std::int64_t id) {
-  pg::call([id] {
-    ereport(NOTICE, (errmsg("key %lld is revoked already", static_cast<long long>(id))));
-  });
-}
-
 // revoke_key(key_id bigint, reason text) → void
 Datum revoke_key(const pg::Args& args) {
   require_writable("revoke_key()");
@@ -57,7 +51,6 @@ Datum revoke_key(const pg::Args& args) {
   pg::Session session;
   const LockedKey key = lock_key(session, id);
   if (key.revoked) {
-    // What was wanted is the case, and the first reason is the true one.
     note_revoked_already(id);
     return Datum{0};
   }

@@ -125,12 +125,6 @@ OwnKey lock_own_key(pg::Session& session, std::int64_t id, const std::string& us
   return {rows.get<std::string>(0, 0), rows.get<bool>(0, 1)};
 }
 
-void note_revoked_already(std::int64_t id) {
-  pg::call([id] {
-    ereport(NOTICE, (errmsg("key %lld is revoked already", static_cast<long long>(id))));
-  });
-}
-
 // revoke_my_key(key_id bigint, reason text) → void
 Datum revoke_my_key(const pg::Args& args) {
   require_writable("revoke_my_key()");

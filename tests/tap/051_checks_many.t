@@ -14,8 +14,9 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 my $provider = StandIn->start;
+# So that one may look into the memory of a process that holds keys.
 my $node = KeypoolCluster::start('many', 'keypool.health_check_interval = 0',
-	'keypool.request_timeout = 8s', 'keypool.max_keys = 4096');
+	'keypool.request_timeout = 8s', 'keypool.max_keys = 4096', 'keypool.core_dumps = on');
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_keypool');
 my $worker = KeypoolCluster::worker($node, 'postgres');
 

@@ -248,8 +248,8 @@ SQL
 SELECT forget_user('alice');
 SQL
   show 'Who did what, in a chain that shows whatever is changed behind it:' <<'SQL'
-SELECT to_char(at, 'HH24:MI:SS') AS at, action, outcome, session_role AS who, key_id, provider,
-       times, details
+SELECT to_char(at, 'HH24:MI:SS') AS at, action, outcome, session_role AS who, key_id, times,
+       left(details::text, 40) AS details
 FROM keypool.audit_log ORDER BY id DESC LIMIT 6;
 SELECT ok, entries, problem FROM verify_audit_log();
 SQL

@@ -11,12 +11,6 @@ constexpr std::string_view kUrlAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 // -1: not a digit.
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  const char letter = lower(c);
-  return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
-
 int base64_value(char c) {
   if (is_upper(c)) return c - 'A';
   if (is_letter(c)) return c - 'a' + 26;
@@ -89,6 +83,20 @@ std::optional<Secret> from_hex(std::string_view text) {
     bytes.add(value);
   }
   return bytes.take();
+}
+
+void write_hex(std::span<const std::byte> bytes, std::byte* out) noexcept {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  for (const std::byte byte : bytes) {
+    *out++ = static_cast<std::byte>(kDigits[std::to_integer<unsigned>(byte) >> 4]);
+    *out++ = static_cast<std::byte>(kDigits[std::to_integer<unsigned>(byte) & 15]);
+  }
+}
+
+std::string to_hex(std::span<const std::byte> bytes) {
+  std::string text(2 * bytes.size(), '\0');
+  write_hex(bytes, reinterpret_cast<std::byte*>(text.data()));
+  return text;
 }
 
 Secret to_base64_url(std::span<const std::byte> bytes) {

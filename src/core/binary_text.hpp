@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "core/secret.hpp"
@@ -17,6 +18,10 @@ namespace keypool::core {
 std::optional<Secret> from_base64(std::string_view text);
 
 std::optional<Secret> from_hex(std::string_view text);
+
+// Two small digits a byte; write_hex for what is secret, into memory that will be wiped.
+std::string to_hex(std::span<const std::byte> bytes);
+void write_hex(std::span<const std::byte> bytes, std::byte* out) noexcept;
 
 // URL alphabet, padded.
 Secret to_base64_url(std::span<const std::byte> bytes);

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "core/binary_text.hpp"
 #include "core/error.hpp"
 
 namespace keypool::core {
@@ -38,12 +39,7 @@ std::string wrap_aad(std::uint32_t number, std::string_view purpose) {
 }  // namespace
 
 std::string short_root_id(std::span<const std::byte> id) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const std::byte b : id.first(std::min<std::size_t>(id.size(), 4))) {
-    text += kDigits[std::to_integer<unsigned>(b >> 4)];
-    text += kDigits[std::to_integer<unsigned>(b & std::byte{15})];
-  }
+  const std::string text = to_hex(id.first(std::min<std::size_t>(id.size(), 4)));
   return text.empty() ? "(none)" : text;
 }
 

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "core/binary_text.hpp"
 #include "core/cipher.hpp"
 #include "core/error.hpp"
 
@@ -14,8 +15,6 @@ namespace {
 
 constexpr std::size_t kHexSize = 2 * kKeySize;
 constexpr std::size_t kBase64Size = 43;  // the padding would be the 44th
-
-constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 constexpr const char* kAccepted =
     "Accepted are 64 hexadecimal digits, base64 of 32 bytes, or exactly 32 raw bytes.";
@@ -26,53 +25,9 @@ constexpr const char* kAccepted =
               "use the one it was keyed with.");
 }
 
-// -1: not a digit.
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-int base64_value(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '+' || c == '-') return 62;
-  if (c == '/' || c == '_') return 63;
-  return -1;
-}
-
-Secret decode_hex(std::string_view text) {
-  Secret key(kKeySize);
-  for (std::size_t i = 0; i < kKeySize; ++i) {
-    const int high = hex_value(text[2 * i]);
-    const int low = hex_value(text[2 * i + 1]);
-    if (high < 0 || low < 0)
-      refuse("root key is malformed", "Found 64 characters that are not all hexadecimal digits.");
-    key.bytes()[i] = static_cast<std::byte>(high << 4 | low);
-  }
-  return key;
-}
-
-Secret decode_base64(std::string_view text) {
-  Secret key(kKeySize);
-  std::uint32_t bits = 0;
-  int held = 0;
-  std::size_t size = 0;
-  for (const char c : text) {
-    const int value = base64_value(c);
-    if (value < 0)
-      refuse("root key is malformed", "Found the length of base64, but not only its alphabet.");
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    held += 6;
-    if (held < 8) continue;
-    held -= 8;
-    key.bytes()[size++] = static_cast<std::byte>(bits >> held);
-  }
-  // 43 characters carry two bits more than 32 bytes; set, they betray a text that was cut.
-  if ((bits & 3) != 0) refuse("root key is malformed", "Found base64 of more than 32 bytes.");
-  return key;
+Secret require_key(std::optional<Secret> key, const char* otherwise) {
+  if (!key || key->size() != kKeySize) refuse("root key is malformed", otherwise);
+  return std::move(*key);
 }
 
 std::string_view without_newline(std::string_view text) {
@@ -85,10 +40,11 @@ Secret decode(std::string_view raw) {
   // First, since raw bytes may well end like a line.
   if (raw.size() == kKeySize) return Secret(raw);
   const std::string_view text = without_newline(raw);
-  if (text.size() == kHexSize) return decode_hex(text);
-  if (text.size() == kBase64Size) return decode_base64(text);
-  if (text.size() == kBase64Size + 1 && text.back() == '=')
-    return decode_base64(text.substr(0, kBase64Size));
+  if (text.size() == kHexSize)
+    return require_key(from_hex(text), "Found 64 characters that are not all hexadecimal digits.");
+  const bool padded = text.size() == kBase64Size + 1 && text.back() == '=';
+  if (text.size() == kBase64Size || padded)
+    return require_key(from_base64(text), "Found the length of base64 of 32 bytes, but not such.");
   refuse("root key has the wrong length", "Found " + std::to_string(raw.size()) + " bytes.");
 }
 
@@ -156,11 +112,9 @@ Secret root_keys_text(std::span<const Secret> keys) {
   Secret text(keys.size() * (kHexSize + 1));
   std::byte* out = text.data();
   for (const Secret& key : keys) {
-    for (const std::byte b : key.bytes()) {
-      *out++ = static_cast<std::byte>(kHexDigits[std::to_integer<unsigned>(b) >> 4]);
-      *out++ = static_cast<std::byte>(kHexDigits[std::to_integer<unsigned>(b) & 15]);
-    }
-    *out++ = std::byte{'\n'};
+    write_hex(key.bytes(), out);
+    out[kHexSize] = std::byte{'\n'};
+    out += kHexSize + 1;
   }
   return text;
 }

@@ -115,12 +115,6 @@ void hide_pattern(std::string_view text, std::string_view pattern, std::size_t k
   }
 }
 
-int hex_value(char c) noexcept {
-  if (is_digit(c)) return c - '0';
-  c = lower(c);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 struct Decoded {
   std::string text;
   std::vector<std::size_t> origin;  // of each byte, and of the end

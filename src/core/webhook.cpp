@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/alert_rules.hpp"
+#include "core/binary_text.hpp"
 #include "core/cipher.hpp"
 #include "core/error.hpp"
 #include "core/secret.hpp"
@@ -21,17 +22,6 @@ namespace {
 
 // What curl and a receiver could read differently.
 bool is_strange(char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f || c == '\\'; }
-
-std::string hex(const Digest& digest) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * digest.size());
-  for (const std::byte b : digest) {
-    text += kDigits[std::to_integer<unsigned>(b) >> 4];
-    text += kDigits[std::to_integer<unsigned>(b) & 15];
-  }
-  return text;
-}
 
 }  // namespace
 
@@ -82,7 +72,7 @@ std::string sign_webhook(std::string_view secret, std::string_view timestamp,
                          std::string_view body) {
   std::string text(timestamp);
   text.append(".").append(body);
-  return "sha256=" + hex(hmac_sha256(bytes_of(secret), bytes_of(text)));
+  return "sha256=" + to_hex(hmac_sha256(bytes_of(secret), bytes_of(text)));
 }
 
 }  // namespace keypool::core

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/binary_text.hpp"
 #include "core/error.hpp"
 #include "pg/guard.hpp"
 #include "pg/owner.hpp"
@@ -156,16 +157,6 @@ FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 AS n (id, at, action, outcome, session_role, acting_role, client_address, application, key_id,
   provider, times, details, previous_hash, hash))";
 
-std::string hex(std::span<const std::byte> bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const std::byte byte : bytes) {
-    text += kDigits[std::to_integer<int>(byte) >> 4];
-    text += kDigits[std::to_integer<int>(byte) & 15];
-  }
-  return text;
-}
-
 std::optional<std::string_view> given(std::string_view text) {
   return text.empty() ? std::nullopt : std::optional(text);
 }
@@ -197,7 +188,9 @@ std::vector<Value> column(std::span<const core::AuditEntry> entries,
 void append(pg::Session& session, Head& head, std::span<const core::AuditEntry> entries) {
   std::vector<std::int64_t> ids;
   std::vector<std::string> hashes;  // each after the one that is previous to it
-  const auto known_hash = [&head] { return head.id != 0 ? hex(head.hash) : std::string(); };
+  const auto known_hash = [&head] {
+    return head.id != 0 ? core::to_hex(head.hash) : std::string();
+  };
   hashes.push_back(known_hash());
   for (const core::AuditEntry& entry : entries) {
     const std::span<const std::byte> previous =

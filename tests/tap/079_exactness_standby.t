@@ -34,6 +34,10 @@ my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
 # The test's way of copying a backup, unlike pg_basebackup, forgets modes.
 chmod 0600, $standby->data_dir . '/pg_keypool.root_key' or die $!;
+# Or a VACUUM of the writers, replayed while one of their TRUNCATEs holds its lock there, waits for a
+# query of ours that waits for that lock, until the server cancels the query.
+$standby->append_conf('postgresql.conf', "hot_standby_feedback = on
+	wal_receiver_status_interval = 1s\n");
 $standby->start;
 
 my $writers = RandomRequests->new($primary, $seed, 3);

@@ -1,5 +1,6 @@
-// Has the keys' spending of today set right once, when the worker starts: the server may have
-// crashed (store/spent_today.hpp). Tried again until a moment is found in which nobody settles.
+// Has the keys' spending of today set right when the worker starts, and once more a second later:
+// the server may have crashed (store/spent_today.hpp). Each time tried again until a moment is
+// found in which nobody settles.
 #pragma once
 
 #include <algorithm>

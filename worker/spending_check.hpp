@@ -1,6 +1,5 @@
-// Has the keys' spending of today set right when the worker starts, and once more a second later:
-// the server may have crashed (store/spent_today.hpp). Each time tried again until a moment is
-// found in which nobody settles.
+// Has the keys' spending of today set right once, when the worker starts: the server may have
+// crashed (store/spent_today.hpp). Tried again until a moment is found in which nobody settles.
 #pragma once
 
 #include <algorithm>
@@ -22,21 +21,15 @@ class SpendingCheck {
     bool done = false;
     const bool committed = attempt([&] { done = store::correct_spent_today(database_); });
     pause_ = committed ? kPause : std::min(pause_ * 2, core::kMinute);
-    const bool checked = committed && done;
-    if (checked) --checks_;
-    next_ = !checked ? now + pause_ : checks_ > 0 ? now + kAgain : core::kNever;
+    next_ = committed && done ? core::kNever : now + pause_;
   }
 
  private:
   static constexpr core::Micros kPause = core::kMillisecond;
-  // Sessions that load a key while the first check writes it down may start from what was there
-  // before: a second check, when they are done, finds that.
-  static constexpr core::Micros kAgain = core::kSecond;
 
   core::Database& database_;
   core::Micros next_;
   core::Micros pause_ = kPause;
-  int checks_ = 2;
 };
 
 }  // namespace keypool::worker

@@ -98,15 +98,22 @@ std::vector<Difference> differences(const Sums& live) {
   return found;
 }
 
+bool correct_in_pool(core::Database& database, const Difference& difference) {
+  return change_slot(database, difference.key_id,
+                     [&](core::Slot& slot, core::Provider&, const core::Moment& at) {
+                       const auto today = static_cast<std::int32_t>(at.now / core::kDay);
+                       if (slot.usage.cost_day != today) slot.usage.cost_today_nano = 0;
+                       slot.usage.cost_day = today;
+                       slot.usage.cost_today_nano += difference.nano;
+                     });
+}
+
+// In the pool, where a user's key need not be yet: a session that loaded it while its row was being
+// corrected would start from what the row was before. The row is for want of room alone.
 void correct(core::Database& database, const Difference& difference) {
-  const bool in_pool = change_slot(
-      database, difference.key_id, [&](core::Slot& slot, core::Provider&, const core::Moment& at) {
-        const auto today = static_cast<std::int32_t>(at.now / core::kDay);
-        if (slot.usage.cost_day != today) slot.usage.cost_today_nano = 0;
-        slot.usage.cost_day = today;
-        slot.usage.cost_today_nano += difference.nano;
-      });
-  if (in_pool) return;
+  if (correct_in_pool(database, difference)) return;
+  load_key_if_room(database, difference.key_id);
+  if (correct_in_pool(database, difference)) return;
   pg::Session session;
   session.run(
       "INSERT INTO keypool.key_state AS s (key_id, cost_today_nano, cost_day)"
